@@ -1,0 +1,139 @@
+// Package zone holds the names of Signpost: the zone it is authoritative for,
+// its nameservers, and the target name that belongs to a domain. It is pure:
+// no network, no clock, no configuration beyond its arguments.
+package zone
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+// targetLabelLen is the length of a target's first label, a UUID in its
+// 8-4-4-4-12 form (RFC 9562 section 4), plus the dot behind it.
+const targetLabelLen = 36 + 1
+
+// Zone is the zone that Signpost is authoritative for.
+type Zone struct {
+	origin    string
+	namespace uuid.UUID
+}
+
+// New returns the zone with the given origin, for example "acme.example.com".
+// Letters of either case, Unicode and a final dot are accepted. An origin that
+// is not a host name, or that leaves no room for a target name, is an error.
+func New(origin string) (*Zone, error) {
+	name, err := canonical(origin)
+	if err != nil {
+		return nil, fmt.Errorf("zone %q: %w", origin, err)
+	}
+	if !strings.Contains(name, ".") {
+		return nil, fmt.Errorf("zone %q: needs at least two labels, for example acme.example.com", origin)
+	}
+	if len(name) > maxNameLen-targetLabelLen {
+		return nil, fmt.Errorf("zone %q: longer than %d characters, which leaves no room for the target names below it",
+			origin, maxNameLen-targetLabelLen)
+	}
+	return &Zone{origin: name, namespace: uuid.NewSHA1(uuid.NameSpaceDNS, []byte(name))}, nil
+}
+
+// Origin returns the zone's name in lower-case A-labels without a final dot.
+func (z *Zone) Origin() string { return z.origin }
+
+// ID returns the UUID under which the values for a domain are kept:
+// uuidv5(uuidv5(DNS, zone), scope + "/" + domain), RFC 9562 section 5.5.
+// Scope is the namespace that a ChallengeRequest calls its resourceNamespace.
+// A domain and its wildcard share one ID. The error says what is wrong with
+// the scope or the domain.
+func (z *Zone) ID(scope, domain string) (uuid.UUID, error) {
+	if !isNamespace(scope) {
+		return uuid.Nil, fmt.Errorf("namespace %q: not the name of a Kubernetes namespace", scope)
+	}
+	name, err := Domain(domain)
+	if err != nil {
+		return uuid.Nil, err
+	}
+	if z.Contains(name) {
+		return uuid.Nil, fmt.Errorf("%s: is inside %s, the zone that Signpost itself serves, and cannot have a CNAME there; use a domain outside it",
+			name, z.origin)
+	}
+	return uuid.NewSHA1(z.namespace, []byte(scope+"/"+name)), nil
+}
+
+// Target returns the name that _acme-challenge.<domain> must be a CNAME to,
+// without a final dot. See ID for the arguments and the errors.
+func (z *Zone) Target(scope, domain string) (string, error) {
+	id, err := z.ID(scope, domain)
+	if err != nil {
+		return "", err
+	}
+	return z.Name(id), nil
+}
+
+// Name returns the name of the records kept under id, without a final dot.
+func (z *Zone) Name(id uuid.UUID) string { return id.String() + "." + z.origin }
+
+// Contains reports whether name, in lower-case without a final dot, is the
+// zone's origin or below it.
+func (z *Zone) Contains(name string) bool {
+	return name == z.origin || strings.HasSuffix(name, "."+z.origin)
+}
+
+// isNamespace reports whether s can be a Kubernetes namespace: an RFC 1123
+// label. The slash that separates scope from domain can never be part of it.
+func isNamespace(s string) bool {
+	if len(s) == 0 || len(s) > maxLabelLen || s[0] == '-' || s[len(s)-1] == '-' {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; c != '-' && (c < '0' || c > '9') && (c < 'a' || c > 'z') {
+			return false
+		}
+	}
+	return true
+}
+
+// ParseID returns the UUID in label, which must be in the 8-4-4-4-12 form with
+// letters of either case.
+func ParseID[T string | []byte](label T) (id uuid.UUID, ok bool) {
+	if len(label) != 36 {
+		return id, false
+	}
+	n := 0
+	for i := 0; i < 36; {
+		if i == 8 || i == 13 || i == 18 || i == 23 {
+			if label[i] != '-' {
+				return id, false
+			}
+			i++
+			continue
+		}
+		hi, lo := unhex(label[i]), unhex(label[i+1])
+		if hi > 15 || lo > 15 {
+			return id, false
+		}
+		id[n] = hi<<4 | lo
+		n++
+		i += 2
+	}
+	return id, true
+}
+
+func unhex(c byte) byte {
+	switch {
+	case '0' <= c && c <= '9':
+		return c - '0'
+	case 'a' <= c && c <= 'f':
+		return c - 'a' + 10
+	case 'A' <= c && c <= 'F':
+		return c - 'A' + 10
+	}
+	return 0xff
+}
+
+var (
+	errEmpty = errors.New("is empty")
+	errLong  = fmt.Errorf("is longer than %d characters", maxNameLen)
+)
