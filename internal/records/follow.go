@@ -1,0 +1,326 @@
+package records
+
+import (
+	"context"
+	"errors"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/signpost-acme/signpost/internal/zone"
+)
+
+const (
+	resyncInterval = time.Minute     // between full reads, while Redis tells what changes
+	deafInterval   = 2 * time.Second // between them while it does not
+	pingInterval   = time.Second     // of silence, after which the connection is tried, and given up after as much again
+	batch          = 500             // names read in one round trip
+	maxPause       = time.Second     // between tries while Redis is away
+)
+
+// Follow implements Store.
+//
+// A published message only says which name to read again; a subscription, the
+// first or one after a lost connection, says that messages may have been
+// missed, so everything is read again, and so it is every minute.
+func (r *Redis) Follow(ctx context.Context, c *Copy) {
+	f := follower{Redis: r, copy: c, changed: make(chan struct{}, 1), resync: make(chan struct{}, 1)}
+	f.touch()
+	var wg sync.WaitGroup
+	wg.Go(func() { f.listen(ctx) })
+	wg.Go(func() { f.readChanged(ctx) })
+	wg.Go(func() { f.readAll(ctx) })
+	wg.Wait()
+}
+
+type follower struct {
+	*Redis
+	copy    *Copy
+	changed chan struct{} // there is something in dirty
+	resync  chan struct{} // everything is to be read again
+	deaf    atomic.Bool   // there is no subscription
+	contact atomic.Int64  // when Redis was last there, in Unix nanoseconds
+
+	mu    sync.Mutex
+	dirty map[uuid.UUID]struct{}
+}
+
+// touch notes that Redis is there.
+func (f *follower) touch() { f.contact.Store(time.Now().UnixNano()) }
+
+// listen keeps a subscription until ctx is done.
+func (f *follower) listen(ctx context.Context) {
+	var pause backoff
+	for ctx.Err() == nil {
+		begin := time.Now()
+		err := f.subscription(ctx)
+		f.deaf.Store(true)
+		_ = f.hearing.note(ctx, f.log, err)
+		if time.Since(begin) > maxPause {
+			pause = 0
+		}
+		pause.sleep(ctx)
+	}
+}
+
+// subscription collects what changes until the connection fails, and returns
+// why. A connection on which nothing comes is tried with a ping: it may lead to
+// a machine that is no more.
+func (f *follower) subscription(ctx context.Context) error {
+	pubsub := f.client.Subscribe(ctx, f.channel)
+	defer pubsub.Close()
+	stop := context.AfterFunc(ctx, func() { pubsub.Close() })
+	defer stop()
+	for pinged := false; ; {
+		m, err := pubsub.ReceiveTimeout(ctx, pingInterval)
+		var timeout net.Error
+		switch {
+		case errors.As(err, &timeout) && timeout.Timeout() && !pinged:
+			if err := pubsub.Ping(ctx); err != nil {
+				return err
+			}
+			pinged = true
+			continue
+		case err != nil:
+			return err
+		}
+		pinged = false
+		f.touch()
+		switch m := m.(type) {
+		case *redis.Subscription:
+			f.deaf.Store(false)
+			_ = f.hearing.note(ctx, f.log, nil)
+			signal(f.resync)
+		case *redis.Message:
+			if id, ok := zone.ParseID(m.Payload); ok {
+				f.mark(id)
+			}
+		}
+	}
+}
+
+func (f *follower) mark(ids ...uuid.UUID) {
+	f.mu.Lock()
+	if f.dirty == nil {
+		f.dirty = map[uuid.UUID]struct{}{}
+	}
+	for _, id := range ids {
+		f.dirty[id] = struct{}{}
+	}
+	f.mu.Unlock()
+	signal(f.changed)
+}
+
+// take returns some of the names that changed.
+func (f *follower) take() []uuid.UUID {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	ids := make([]uuid.UUID, 0, min(len(f.dirty), batch))
+	for id := range f.dirty {
+		if len(ids) == batch {
+			break
+		}
+		ids = append(ids, id)
+		delete(f.dirty, id)
+	}
+	return ids
+}
+
+// readChanged reads again what changed, as soon as it is told.
+func (f *follower) readChanged(ctx context.Context) {
+	var pause backoff
+	for wait(ctx, f.changed) {
+		for ids := f.take(); len(ids) > 0 && ctx.Err() == nil; ids = f.take() {
+			values, err := f.read(ctx, ids)
+			if err != nil {
+				f.mark(ids...)
+				pause.sleep(ctx)
+				continue
+			}
+			pause = 0
+			for i, id := range ids {
+				f.copy.put(id, values[i])
+			}
+		}
+	}
+}
+
+// readAll reads everything when told, and every minute; while that fails it
+// tries on. The first time it waits for the subscription, so that nothing can
+// change between the two unheard. When Redis has been away for so long that
+// this replica no longer counts as live, the copy is no longer complete.
+func (f *follower) readAll(ctx context.Context) {
+	tick := time.NewTicker(deafInterval)
+	defer tick.Stop()
+	var last time.Time // of a full read that succeeded
+	var pause backoff
+	for {
+		told := false
+		select {
+		case <-ctx.Done():
+			return
+		case <-f.resync:
+			told = true
+		case <-tick.C:
+		}
+		due := told || f.deaf.Load() || time.Since(last) > resyncInterval
+		for ctx.Err() == nil && due {
+			if err := f.scan(ctx); err == nil {
+				last, pause, due = time.Now(), 0, false
+				f.touch()
+				continue
+			}
+			f.expire()
+			pause.sleep(ctx)
+		}
+		f.expire()
+	}
+}
+
+// expire says that the copy may be stale, if there was no contact for too long.
+func (f *follower) expire() {
+	if time.Since(time.Unix(0, f.contact.Load())) > HeartbeatLifetime {
+		f.copy.incomplete()
+	}
+}
+
+// scan reads every name once into the copy.
+func (f *follower) scan(ctx context.Context) (err error) {
+	f.copy.beginRead()
+	defer func() { f.copy.endRead(err == nil) }()
+	node, err := f.node(ctx)
+	if err != nil {
+		return f.reading.note(ctx, f.log, err)
+	}
+	for cursor := uint64(0); ; {
+		var keys []string
+		keys, cursor, err = node.Scan(ctx, cursor, f.prefix+"*", batch).Result()
+		if err != nil {
+			return f.reading.note(ctx, f.log, err)
+		}
+		ids := make([]uuid.UUID, 0, len(keys))
+		for _, key := range keys {
+			if id, ok := zone.ParseID(strings.TrimPrefix(key, f.prefix)); ok {
+				ids = append(ids, id)
+			}
+		}
+		if len(ids) > 0 {
+			values, err := f.read(ctx, ids)
+			if err != nil {
+				return err
+			}
+			f.copy.putRead(ids, values)
+		}
+		if cursor == 0 {
+			return f.confirm(ctx)
+		}
+	}
+}
+
+// confirm reads the names again that the scan has not come by, before they are
+// dropped: unlike other commands a scan is not redirected by a Cluster, and may
+// have been answered by a server that no longer has the zone.
+func (f *follower) confirm(ctx context.Context) error {
+	for ids := range slices.Chunk(f.copy.unseen(), batch) {
+		values, err := f.read(ctx, ids)
+		if err != nil {
+			return err
+		}
+		for i, id := range ids {
+			f.copy.put(id, values[i])
+		}
+	}
+	return nil
+}
+
+// read returns the unexpired values of some names, in one round trip; in a
+// Cluster in two, where the time could come from any server.
+func (r *Redis) read(ctx context.Context, ids []uuid.UUID) ([][]string, error) {
+	var now *redis.TimeCmd
+	if _, ok := r.client.(*redis.ClusterClient); ok {
+		t, err := r.now(ctx)
+		if err != nil {
+			return nil, r.reading.note(ctx, r.log, err)
+		}
+		now = redis.NewTimeCmdResult(t, nil)
+	}
+	cmds := make([]*redis.ZSliceCmd, len(ids))
+	_, err := r.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		if now == nil {
+			now = pipe.Time(ctx)
+		}
+		for i, id := range ids {
+			cmds[i] = pipe.ZRangeWithScores(ctx, r.key(id), 0, -1)
+		}
+		return nil
+	})
+	if redis.HasErrorPrefix(err, "WRONGTYPE") {
+		err = nil // found again below, with its key
+	}
+	if err := r.reading.note(ctx, r.log, err); err != nil {
+		return nil, err
+	}
+	values := make([][]string, len(ids))
+	for i, cmd := range cmds {
+		switch err := cmd.Err(); {
+		case err == nil:
+			values[i] = unexpired(cmd.Val(), now.Val())
+		case redis.HasErrorPrefix(err, "WRONGTYPE"):
+			r.log.Warn("a key in Redis is not ours, although it has a name of ours; remove it", "key", r.key(ids[i]))
+		default:
+			return nil, r.reading.note(ctx, r.log, err)
+		}
+	}
+	return values, nil
+}
+
+func unexpired(members []redis.Z, now time.Time) []string {
+	var values []string
+	for _, z := range members {
+		if z.Score > milliseconds(now) {
+			values = append(values, z.Member.(string))
+		}
+	}
+	return sorted(values)
+}
+
+// sorted sorts s in place: equal contents make equal answers on every replica.
+func sorted(s []string) []string {
+	slices.Sort(s)
+	return s
+}
+
+// signal makes the next wait on c return, without waiting for it.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// wait returns true when there is a signal, false when ctx is done.
+func wait(ctx context.Context, c <-chan struct{}) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-c:
+		return ctx.Err() == nil
+	}
+}
+
+// backoff is the last pause between two tries; zero before the first.
+type backoff time.Duration
+
+func (b *backoff) sleep(ctx context.Context) {
+	*b = min(max(2**b, backoff(50*time.Millisecond)), backoff(maxPause))
+	select {
+	case <-ctx.Done():
+	case <-time.After(time.Duration(*b)):
+	}
+}
