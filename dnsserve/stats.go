@@ -1,0 +1,68 @@
+package dnsserve
+
+import (
+	"sync/atomic"
+
+	"github.com/miekg/dns"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// stats counts what is answered. Its labels have few values whatever is asked.
+type stats struct {
+	answers   [2][24]atomic.Uint64 // by transport and response code
+	truncated atomic.Uint64
+	ignored   atomic.Uint64
+}
+
+func (s *stats) count(tcp bool, rcode int, truncated bool) {
+	t := 0
+	if tcp {
+		t = 1
+	}
+	s.answers[t][min(rcode, len(s.answers[t])-1)].Add(1)
+	if truncated {
+		s.truncated.Add(1)
+	}
+}
+
+func (s *stats) ignore() { s.ignored.Add(1) }
+
+var (
+	transports    = [2]string{"udp", "tcp"}
+	descAnswers   = prometheus.NewDesc("signpost_dns_responses_total", "DNS queries answered, by transport and response code.", []string{"transport", "rcode"}, nil)
+	descTruncated = prometheus.NewDesc("signpost_dns_truncated_total", "DNS answers that did not fit into a UDP packet and were sent with TC set.", nil, nil)
+	descIgnored   = prometheus.NewDesc("signpost_dns_ignored_total", "Packets met with silence: too short to be a DNS message, or answers.", nil, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (s *Server) Describe(ch chan<- *prometheus.Desc) {
+	ch <- descAnswers
+	ch <- descTruncated
+	ch <- descIgnored
+}
+
+// Collect implements prometheus.Collector.
+func (s *Server) Collect(ch chan<- prometheus.Metric) {
+	counter := func(d *prometheus.Desc, v uint64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+	}
+	for t := range s.stats.answers {
+		for rcode := range s.stats.answers[t] {
+			if v := s.stats.answers[t][rcode].Load(); v > 0 || rcode == dns.RcodeSuccess {
+				counter(descAnswers, v, transports[t], rcodeName(rcode))
+			}
+		}
+	}
+	counter(descTruncated, s.stats.truncated.Load())
+	counter(descIgnored, s.stats.ignored.Load())
+}
+
+func rcodeName(rcode int) string {
+	if rcode == dns.RcodeBadVers {
+		return "BADVERS" // miekg/dns calls it BADSIG, which shares the number
+	}
+	if name, ok := dns.RcodeToString[rcode]; ok {
+		return name
+	}
+	return "other"
+}

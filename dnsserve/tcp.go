@@ -1,0 +1,187 @@
+package dnsserve
+
+import (
+	"bufio"
+	"container/list"
+	"encoding/binary"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+const (
+	tcpIdle     = 10 * time.Second // without a query (RFC 7766 section 6.2.3)
+	tcpMessage  = 5 * time.Second  // for the whole of a query once it has begun, and for taking an answer
+	maxTCPQuery = 4096             // octets kept of a query; the rest is read and thrown away
+)
+
+// tcpListener serves the connections of one listener: queries may be
+// pipelined, and are answered in order.
+type tcpListener struct {
+	listener net.Listener
+	max      int
+	log      *slog.Logger
+
+	mu       sync.Mutex
+	conns    *list.List // of *tcpConn, the one that asked last at the back
+	stopping bool
+	wg       sync.WaitGroup
+}
+
+type tcpConn struct {
+	net.Conn
+	place *list.Element // in conns
+}
+
+func newTCPListener(l net.Listener, max int, log *slog.Logger) *tcpListener {
+	return &tcpListener{listener: l, max: max, log: log, conns: list.New()}
+}
+
+func (l *tcpListener) addr() netip.AddrPort {
+	return l.listener.Addr().(*net.TCPAddr).AddrPort()
+}
+
+// serve accepts connections until stop is called and all have ended.
+func (l *tcpListener) serve(r *responder) error {
+	defer l.wg.Wait()
+	for pause := time.Duration(0); ; {
+		conn, err := l.listener.Accept()
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return nil
+		case err != nil: // out of file descriptors, most likely
+			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
+			l.log.Warn("a TCP connection could not be accepted; trying on", "err", err)
+			time.Sleep(pause)
+			continue
+		}
+		pause = 0
+		c := l.add(conn)
+		if c == nil {
+			continue
+		}
+		l.wg.Go(func() {
+			defer l.remove(c)
+			l.converse(c, r)
+		})
+	}
+}
+
+// converse answers the queries of one connection. Answers are sent when the
+// client has no further query waiting.
+func (l *tcpListener) converse(c *tcpConn, r *responder) {
+	client := c.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap()
+	in, out := bufio.NewReaderSize(c, 1024), bufio.NewWriterSize(c, 2048)
+	defer out.Flush()
+	var query, answer []byte
+	for {
+		_ = c.SetReadDeadline(time.Now().Add(tcpIdle))
+		if l.isStopping() {
+			return
+		}
+		if _, err := in.Peek(1); err != nil {
+			return
+		}
+		_ = c.SetReadDeadline(time.Now().Add(tcpMessage))
+		var err error
+		if query, err = readMessage(in, query[:0]); err != nil {
+			return
+		}
+		l.touch(c)
+		if answer = r.respond(answer[:0], query, client, true); len(answer) > 0 {
+			_ = c.SetWriteDeadline(time.Now().Add(tcpMessage))
+			var size [2]byte
+			binary.BigEndian.PutUint16(size[:], uint16(len(answer)))
+			_, _ = out.Write(size[:]) // an error stays with the writer
+			_, _ = out.Write(answer)
+		}
+		if !hasMessage(in) && out.Flush() != nil {
+			return
+		}
+	}
+}
+
+// hasMessage reports whether a whole message waits in the buffer.
+func hasMessage(in *bufio.Reader) bool {
+	if in.Buffered() < 2 {
+		return false
+	}
+	size, _ := in.Peek(2)
+	return in.Buffered()-2 >= int(binary.BigEndian.Uint16(size))
+}
+
+// readMessage appends the next message (RFC 1035 section 4.2.2) to buf, at most
+// maxTCPQuery octets of it.
+func readMessage(in *bufio.Reader, buf []byte) ([]byte, error) {
+	var size [2]byte
+	if _, err := io.ReadFull(in, size[:]); err != nil {
+		return nil, err
+	}
+	n := int(binary.BigEndian.Uint16(size[:]))
+	keep := min(n, maxTCPQuery)
+	if cap(buf) < keep {
+		buf = make([]byte, keep)
+	}
+	if _, err := io.ReadFull(in, buf[:keep]); err != nil {
+		return nil, err
+	}
+	_, err := in.Discard(n - keep)
+	return buf[:keep], err
+}
+
+// add registers a connection. When there are too many, the one that has been
+// silent for longest is closed.
+func (l *tcpListener) add(conn net.Conn) *tcpConn {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.stopping {
+		conn.Close()
+		return nil
+	}
+	if l.conns.Len() >= l.max {
+		oldest := l.conns.Front()
+		l.conns.Remove(oldest)
+		oldest.Value.(*tcpConn).Close()
+	}
+	c := &tcpConn{Conn: conn}
+	c.place = l.conns.PushBack(c)
+	return c
+}
+
+func (l *tcpListener) remove(c *tcpConn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c.Close()
+	l.conns.Remove(c.place)
+}
+
+// touch marks that the connection has just asked.
+func (l *tcpListener) touch(c *tcpConn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.conns.MoveToBack(c.place)
+}
+
+func (l *tcpListener) isStopping() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.stopping
+}
+
+// stop takes no more connections and lets the open ones finish the query that
+// they are at.
+func (l *tcpListener) stop() {
+	l.listener.Close()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stopping = true
+	for e := l.conns.Front(); e != nil; e = e.Next() {
+		c := e.Value.(*tcpConn)
+		_ = c.SetReadDeadline(time.Unix(1, 0))
+		time.AfterFunc(drainTime, func() { c.Close() })
+	}
+}
