@@ -1,0 +1,86 @@
+package solver
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+)
+
+// What cert-manager, and so the Challenge's status, is told. The text must not
+// change from one try to the next.
+var (
+	errStore     = errors.New("Signpost's record store (Redis) cannot be reached; it is tried again by itself, and if this stays, the log of the signpost pods has the cause")                                 //nolint:staticcheck // a name begins the sentence
+	errNoServer  = errors.New("none of Signpost's DNS servers is running; it is tried again by itself, and if this stays, look at the signpost pods and at their log")                                         //nolint:revive // see above
+	errNotServed = errors.New("not all of Signpost's DNS servers answer with the new record yet; it is tried again by itself, and if this stays, the log of the signpost pods names the server and the cause") //nolint:revive // see above
+)
+
+const (
+	firstPause = 500 * time.Microsecond // between two rounds of asking; a change is usually there in a millisecond
+	maxPause   = 200 * time.Millisecond
+)
+
+// await returns when every live DNS server answers with value at name, or with
+// an error when ctx is done before that. Servers that go away meanwhile are
+// waited for until their heartbeat has run out; new ones have read everything.
+func (s *Solver) await(ctx context.Context, log *slog.Logger, name, value string) error {
+	serving := map[string]bool{}
+	causes := map[string]error{}
+	var replicas []string
+	for pause := firstPause; ; pause = min(2*pause, maxPause) {
+		list, err := s.store.Replicas(ctx)
+		if err != nil && ctx.Err() == nil {
+			log.Error("the list of DNS servers cannot be read from the store", "err", err)
+			return errStore
+		}
+		if err == nil { // else time has run out, and what was found last is the reason
+			replicas, causes = list, s.askAll(ctx, list, serving, name, value)
+			if len(replicas) > 0 && len(causes) == 0 {
+				return nil
+			}
+		}
+		select {
+		case <-time.After(pause):
+			continue
+		case <-ctx.Done():
+		}
+		if len(replicas) == 0 {
+			log.Error("no DNS server has said in the store that it is live")
+			return errNoServer
+		}
+		for server, cause := range causes {
+			log.Error("a DNS server does not answer with the new record", "server", server, "err", cause)
+		}
+		return errNotServed
+	}
+}
+
+var errNotYet = errors.New("answers, but without the value")
+
+// askAll asks those servers that are not in serving yet, adds those that answer
+// with the value, and returns for the others why they do not.
+func (s *Solver) askAll(ctx context.Context, servers []string, serving map[string]bool, name, value string) map[string]error {
+	causes := map[string]error{}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	waiting := slices.DeleteFunc(slices.Clone(servers), func(server string) bool { return serving[server] })
+	for _, server := range waiting {
+		wg.Go(func() {
+			ok, err := s.serves(ctx, server, name, value)
+			if !ok && err == nil {
+				err = errNotYet
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if ok {
+				serving[server] = true
+			} else {
+				causes[server] = err
+			}
+		})
+	}
+	wg.Wait()
+	return causes
+}

@@ -1,0 +1,169 @@
+// Package solver is the cert-manager webhook: it turns a ChallengeRequest into
+// a record that every DNS server of Signpost answers with.
+//
+// What cert-manager gets as an error ends up in the Challenge's status, where
+// people read it, and where a text that changes would make cert-manager try
+// again at once. So the texts are stable sentences that say what to do, and the
+// log has the cause.
+package solver
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	whapi "github.com/cert-manager/cert-manager/pkg/acme/webhook/apis/acme/v1alpha1"
+	"github.com/google/uuid"
+	"k8s.io/client-go/rest"
+
+	"github.com/signpost-acme/signpost/internal/zone"
+)
+
+// Name is what an Issuer calls the solver: webhook.solverName.
+const Name = "signpost"
+
+const (
+	// presentTimeout keeps Present well inside the 30 s after which the API
+	// server gives up on a webhook.
+	presentTimeout = 20 * time.Second
+	cleanUpTimeout = 10 * time.Second
+)
+
+// Store is where challenge values are put. See records.Store for the contract.
+type Store interface {
+	Add(ctx context.Context, id uuid.UUID, value string) error
+	Remove(ctx context.Context, id uuid.UUID, value string) error
+	// Replicas returns the addresses of the DNS servers that are live.
+	Replicas(ctx context.Context) ([]string, error)
+}
+
+// Serves reports whether the DNS server at address answers with the TXT record
+// value at name.
+type Serves func(ctx context.Context, address, name, value string) (bool, error)
+
+// Solver implements cert-manager's webhook.Solver. It keeps nothing itself, so
+// any replica can take any call, and a call can be repeated at will.
+type Solver struct {
+	zone    *zone.Zone
+	store   Store
+	serves  Serves
+	log     *slog.Logger
+	metrics metrics
+}
+
+// New returns a solver that writes to store and asks the DNS servers by serves.
+func New(z *zone.Zone, store Store, serves Serves, log *slog.Logger) *Solver {
+	return &Solver{zone: z, store: store, serves: serves, log: log, metrics: newMetrics()}
+}
+
+// Name implements webhook.Solver.
+func (s *Solver) Name() string { return Name }
+
+// Initialize implements webhook.Solver. It starts nothing: what runs is started
+// by the program, and cert-manager's conformance suite calls this several times.
+func (s *Solver) Initialize(*rest.Config, <-chan struct{}) error { return nil }
+
+// Present implements webhook.Solver. When it returns nil, every live DNS server
+// answers with the challenge's value.
+func (s *Solver) Present(req *whapi.ChallengeRequest) error {
+	ctx, cancel := context.WithTimeout(context.Background(), presentTimeout)
+	defer cancel()
+	start := time.Now()
+	err := s.present(ctx, req)
+	s.metrics.observe("present", start, err)
+	return err
+}
+
+func (s *Solver) present(ctx context.Context, req *whapi.ChallengeRequest) error {
+	log := s.log.With("domain", req.DNSName, "namespace", req.ResourceNamespace)
+	id, err := s.accept(req)
+	if err != nil {
+		log.Warn("a challenge is refused", "reason", err)
+		return err
+	}
+	name := s.zone.Name(id)
+	log = log.With("target", name)
+	if err := s.store.Add(ctx, id, req.Key); err != nil {
+		log.Error("a challenge cannot be stored", "err", err)
+		return errStore
+	}
+	if err := s.await(ctx, log, name, req.Key); err != nil {
+		return err
+	}
+	log.Info("presented: every DNS server answers with the challenge's value")
+	return nil
+}
+
+// CleanUp implements webhook.Solver. It removes the one value and leaves others
+// alone. A value that is not there, or never can have been, is success: an error
+// would keep the Challenge, and with it its namespace, from being deleted.
+func (s *Solver) CleanUp(req *whapi.ChallengeRequest) error {
+	ctx, cancel := context.WithTimeout(context.Background(), cleanUpTimeout)
+	defer cancel()
+	start := time.Now()
+	err := s.cleanUp(ctx, req)
+	s.metrics.observe("cleanup", start, err)
+	return err
+}
+
+func (s *Solver) cleanUp(ctx context.Context, req *whapi.ChallengeRequest) error {
+	log := s.log.With("domain", req.DNSName, "namespace", req.ResourceNamespace)
+	id, err := s.zone.ID(req.ResourceNamespace, req.DNSName)
+	if err != nil {
+		log.Info("nothing to clean up: this challenge cannot have been presented", "reason", err)
+		return nil
+	}
+	if err := s.store.Remove(ctx, id, req.Key); err != nil {
+		log.Error("a challenge cannot be removed from the store", "target", s.zone.Name(id), "err", err)
+		return errStore
+	}
+	log.Info("cleaned up", "target", s.zone.Name(id))
+	return nil
+}
+
+// accept checks a request and returns the ID of its target. A request whose
+// challenge name leads somewhere else is refused: the CNAME that the domain's
+// owner has set is what authorises a namespace.
+func (s *Solver) accept(req *whapi.ChallengeRequest) (uuid.UUID, error) {
+	if err := checkConfig(req.Config); err != nil {
+		return uuid.Nil, err
+	}
+	id, err := s.zone.ID(req.ResourceNamespace, req.DNSName)
+	if err != nil {
+		return uuid.Nil, err
+	}
+	if err := checkKey(req.Key); err != nil {
+		return uuid.Nil, err
+	}
+	domain, err := zone.Domain(req.DNSName)
+	if err != nil {
+		return uuid.Nil, err
+	}
+	challenge, target := zone.ChallengeName(domain), s.zone.Name(id)
+	// cert-manager has followed the CNAME with cnameStrategy Follow, and not with None.
+	switch resolved := strings.ToLower(strings.TrimSuffix(req.ResolvedFQDN, ".")); resolved {
+	case "", challenge, target:
+		return id, nil
+	default:
+		return uuid.Nil, fmt.Errorf("%s points at %s, but for issuers in namespace %s it must be a CNAME to %s; change the record at the domain's DNS provider",
+			challenge, resolved, req.ResourceNamespace, target)
+	}
+}
+
+// checkKey refuses what cannot be the value of a DNS-01 challenge.
+func checkKey(key string) error {
+	if key == "" {
+		return fmt.Errorf("the challenge's key is empty")
+	}
+	if len(key) > 255 {
+		return fmt.Errorf("the challenge's key is longer than the 255 characters that fit into a TXT record's string")
+	}
+	for i := range len(key) {
+		if c := key[i]; c <= ' ' || c > '~' || c == '"' || c == '\\' {
+			return fmt.Errorf("the challenge's key has a character that no ACME key has")
+		}
+	}
+	return nil
+}
