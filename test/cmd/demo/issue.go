@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	acmev1 "github.com/cert-manager/cert-manager/pkg/apis/acme/v1"
+
+	"github.com/signpost-acme/signpost/test/world"
+)
+
+const namespace = "default"
+
+// newIssuer makes a ClusterIssuer and waits until it has its account at the CA.
+func newIssuer(ctx context.Context, w *world.World, n *narrator, o world.IssuerOptions) error {
+	if err := w.CreateIssuer(ctx, o); err != nil {
+		return err
+	}
+	if _, err := w.Kubectl(ctx, "", "wait", "--for=condition=Ready", "clusterissuer/"+o.Name, "--timeout=60s"); err != nil {
+		return err
+	}
+	n.step("applied the ClusterIssuer %s; it has its account at the CA", o.Name)
+	return nil
+}
+
+// issue makes a Certificate, reports what happens until it is Ready, shows it,
+// and returns how long that took.
+func issue(ctx context.Context, w *world.World, n *narrator, name, issuer string, dnsNames ...string) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	defer cancel()
+	begin := time.Now()
+	if err := w.CreateCertificate(ctx, namespace, name, "ClusterIssuer", issuer, dnsNames...); err != nil {
+		return 0, err
+	}
+	n.step("applied the Certificate for %s", strings.Join(dnsNames, " and "))
+	before, _ := w.Presenting()
+	watching, stop := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() { watch(watching, w, n); close(done) }()
+	leaf, err := w.WaitReady(ctx, namespace, name)
+	took := time.Since(begin)
+	stop()
+	<-done
+	after, _ := w.Presenting()
+	if err != nil {
+		return 0, err
+	}
+	n.step("Ready, %.1f s after it was applied: Signpost needed %.0f ms of that, the rest is cert-manager and the CA waiting for each other",
+		took.Seconds(), float64(after-before)/float64(time.Millisecond))
+	n.code(
+		fmt.Sprintf("names    %s", strings.Join(leaf.DNSNames, ", ")),
+		fmt.Sprintf("issuer   %s", leaf.Issuer.CommonName),
+		fmt.Sprintf("valid    until %s", leaf.NotAfter.Format(time.DateOnly)),
+		fmt.Sprintf("secret   %s/%s", namespace, name))
+	return took, nil
+}
+
+// watch reports every change of a Challenge until ctx is done.
+func watch(ctx context.Context, w *world.World, n *narrator) {
+	said := map[string]bool{}
+	once := func(key, format string, args ...any) {
+		if !said[key] {
+			said[key] = true
+			n.step(format, args...)
+		}
+	}
+	for ctx.Err() == nil {
+		challenges, _ := w.Challenges(ctx, namespace)
+		for _, c := range challenges {
+			name := c.Spec.DNSName
+			if c.Spec.Wildcard {
+				name = "*." + name
+			}
+			once(name, "the CA wants a proof for %s", name)
+			if c.Status.Presented || c.Status.State == acmev1.Valid { // the moment between may be too short to be seen
+				once(name+"presented", "Signpost has presented it for %s: both DNS servers answer with the value", name)
+			}
+			if c.Status.State == acmev1.Valid {
+				once(name+"valid", "the CA has asked our DNS servers, and is satisfied: %s is valid", name)
+			}
+			if c.Status.Reason != "" && c.Status.State != acmev1.Valid {
+				once(name+c.Status.Reason, "cert-manager: %s", c.Status.Reason)
+			}
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(30 * time.Millisecond):
+		}
+	}
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/signpost-acme/signpost/test/sandbox"
+	"github.com/signpost-acme/signpost/test/world"
+)
+
+// leaveRunning prints how to use the demo, lets make end, and goes on until it
+// is told to stop.
+func leaveRunning(ctx context.Context, w *world.World, n *narrator) error {
+	listener, err := sandbox.Listener(0)
+	if err != nil {
+		return err
+	}
+	host, err := w.WriteHostKubeconfig("https://" + listener.Addr().String())
+	if err != nil {
+		return err
+	}
+	// A shell in the sandbox starts from here: its environment, sourced.
+	enter := fmt.Sprintf("cd %q\nexport KUBECONFIG=%q PATH=%q:$PATH PS1='(signpost demo) \\w\\$ '\n", w.Dir, w.Kubeconfig, w.Bin)
+	if err := os.WriteFile(filepath.Join(w.Dir, "environment"), []byte(enter), 0o600); err != nil {
+		return err
+	}
+	n.title("Everything is left running")
+	n.say("From this machine, until it is stopped:")
+	n.code(fmt.Sprintf("export KUBECONFIG=%s", host), fmt.Sprintf("%s get certificates,challenges -A", filepath.Join(w.Bin, "kubectl")))
+	n.say("From inside, where these addresses are:")
+	n.code("make demo-shell",
+		fmt.Sprintf("dig @%s %s SOA              # a DNS server of Signpost", world.ReplicaAddress(0), world.Zone),
+		fmt.Sprintf("dig @%s _acme-challenge.example.com TXT     # the resolver that the CA asks", world.ResolverAddress),
+		fmt.Sprintf("curl http://%s:8080/metrics                 # its metrics", world.ReplicaAddress(0)))
+	n.say("Logs are in " + w.Dir + ". To stop it:")
+	n.code("make demo-stop")
+	go forward(listener, strings.TrimPrefix(world.APIURL, "https://"))
+	if err := sandbox.Release(); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// forward hands every connection on to the address inside.
+func forward(l net.Listener, address string) {
+	for {
+		outer, err := l.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			defer outer.Close()
+			inner, err := net.Dial("tcp", address)
+			if err != nil {
+				return
+			}
+			defer inner.Close()
+			go func() { _, _ = io.Copy(inner, outer); inner.Close() }()
+			_, _ = io.Copy(outer, inner)
+		}()
+	}
+}

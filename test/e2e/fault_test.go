@@ -1,0 +1,89 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	acmev1 "github.com/cert-manager/cert-manager/pkg/apis/acme/v1"
+
+	"github.com/signpost-acme/signpost/internal/check"
+	"github.com/signpost-acme/signpost/test/world"
+)
+
+// Without Redis Present fails with a sentence that stays the same, known records
+// are still answered, and the order completes once Redis is back.
+func TestRedisGone(t *testing.T) {
+	createIssuer(t, world.IssuerOptions{Name: "redis-gone"})
+	setCNAME(t, "example.com", "redis-gone.example.com", "cert-manager")
+	w.Redis.Kill()
+	createCertificate(t, "redis-gone", "redis-gone", "ClusterIssuer", "redis-gone", "*.redis-gone.example.com")
+	reason(t, "redis-gone", "redis-gone.example.com", func(c acmev1.Challenge) bool {
+		return strings.Contains(c.Status.Reason, "Signpost's record store (Redis) cannot be reached")
+	})
+	if err := w.Redis.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	waitReady(t, "redis-gone", "redis-gone", "*.redis-gone.example.com")
+	leavesNothing(t)
+}
+
+// One of two replicas dies. Present waits until it counts as dead, and the
+// certificate comes through the other.
+func TestReplicaDies(t *testing.T) {
+	createIssuer(t, world.IssuerOptions{Name: "dies"})
+	setCNAME(t, "example.com", "dies.example.com", "cert-manager")
+	if err := w.Replicas[0].Kill(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	issue(t, "web", "dies", "ClusterIssuer", "dies", "dies.example.com", "*.dies.example.com")
+	t.Logf("with one replica dead: %.1f s", time.Since(begin).Seconds())
+	if err := w.Replicas[0].Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	leavesNothing(t)
+}
+
+// A rolling restart while certificates are issued loses none of them.
+func TestRollingRestart(t *testing.T) {
+	createIssuer(t, world.IssuerOptions{Name: "rolling"})
+	setCNAME(t, "example.com", "rolling.example.com", "cert-manager")
+	createCertificate(t, "web", "rolling", "ClusterIssuer", "rolling", "rolling.example.com", "*.rolling.example.com")
+	for _, r := range w.Replicas {
+		if err := r.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if log := r.Log(); !strings.Contains(log, "msg=stopped") {
+			t.Errorf("the replica did not stop cleanly:\n%s", log)
+		}
+		if err := r.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	waitReady(t, "web", "rolling", "rolling.example.com", "*.rolling.example.com")
+	leavesNothing(t)
+}
+
+// No challenge value and no secret is in any log.
+func TestLogsAreDiscreet(t *testing.T) {
+	createIssuer(t, world.IssuerOptions{Name: "discreet"})
+	setCNAME(t, "example.com", "discreet.example.com", "cert-manager")
+	createCertificate(t, "web", "discreet", "ClusterIssuer", "discreet", "*.discreet.example.com")
+	var key string
+	reason(t, "web", "discreet.example.com", func(c acmev1.Challenge) bool { key = c.Spec.Key; return key != "" })
+	waitReady(t, "web", "discreet", "*.discreet.example.com")
+	for _, r := range w.Replicas {
+		if strings.Contains(r.Log(), key) {
+			t.Error("a challenge's value is in the log")
+		}
+	}
+	target, err := zones.Target("cert-manager", "discreet.example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ok, err := check.Serves(t.Context(), world.ReplicaAddress(1)+":53", target, key); ok || err != nil {
+		t.Errorf("after CleanUp the value is still served: %v, %v", ok, err)
+	}
+	leavesNothing(t)
+}

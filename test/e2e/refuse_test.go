@@ -1,0 +1,126 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	acmev1 "github.com/cert-manager/cert-manager/pkg/apis/acme/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/signpost-acme/signpost/internal/check"
+	"github.com/signpost-acme/signpost/test/world"
+)
+
+// reason waits until the Challenge for a domain says why it does not go on, and
+// returns it.
+func reason(t *testing.T, namespace, domain string, ok func(acmev1.Challenge) bool) acmev1.Challenge {
+	t.Helper()
+	var last acmev1.Challenge
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		challenges, err := w.Challenges(t.Context(), namespace)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range challenges {
+			if c.Spec.DNSName == domain {
+				if last = c; ok(c) {
+					return c
+				}
+			}
+		}
+	}
+	t.Fatalf("the Challenge for %s says %s %q\n%s", domain, last.Status.State, last.Status.Reason, w.Explain(namespace))
+	return last
+}
+
+func notIssued(t *testing.T, namespace, name string) {
+	t.Helper()
+	if _, err := w.Leaf(t.Context(), namespace, name); err == nil {
+		t.Errorf("%s/%s has got a certificate", namespace, name)
+	}
+	if c, err := w.CM.CertmanagerV1().Certificates(namespace).Get(t.Context(), name, metav1.GetOptions{}); err != nil {
+		t.Error(err)
+	} else {
+		for _, condition := range c.Status.Conditions {
+			if condition.Type == "Ready" && condition.Status == "True" {
+				t.Errorf("%s/%s is Ready", namespace, name)
+			}
+		}
+	}
+}
+
+// The CNAME that the owner has set names one namespace; no other gets a certificate.
+func TestSomebodyElsesDomain(t *testing.T) {
+	createIssuer(t, world.IssuerOptions{Name: "follow", Namespace: "thief", Follow: true})
+	createIssuer(t, world.IssuerOptions{Name: "none", Namespace: "thief"})
+	setCNAME(t, "example.com", "victim.example.com", "owner")
+	setCNAME(t, "example.com", "victim2.example.com", "owner")
+	victim, err := zones.Target("owner", "victim.example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	wanted, err := zones.Target("thief", "victim.example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	createCertificate(t, "thief", "follow", "Issuer", "follow", "*.victim.example.com")
+	c := reason(t, "thief", "victim.example.com", func(c acmev1.Challenge) bool { return strings.Contains(c.Status.Reason, "points at") })
+	want := "_acme-challenge.victim.example.com points at " + victim + ", but for issuers in namespace thief it must be a CNAME to " + wanted
+	if !strings.Contains(c.Status.Reason, want) || c.Status.Presented {
+		t.Errorf("the Challenge says %q (presented: %v), want %q", c.Status.Reason, c.Status.Presented, want)
+	}
+
+	createCertificate(t, "thief", "none", "Issuer", "none", "*.victim2.example.com")
+	c = reason(t, "thief", "victim2.example.com", func(c acmev1.Challenge) bool { return c.Status.State == acmev1.Invalid })
+	t.Logf("with cnameStrategy None the CA says: %s", c.Status.Reason)
+	for _, domain := range []string{"victim.example.com", "victim2.example.com"} {
+		name, err := zones.Target("owner", domain)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, challenge := range []string{c.Spec.Key} {
+			if ok, err := check.Serves(t.Context(), world.ReplicaAddress(0)+":53", name, challenge); ok || err != nil {
+				t.Errorf("the owner's target answers with the thief's value: %v, %v", ok, err)
+			}
+		}
+	}
+	notIssued(t, "thief", "follow")
+	notIssued(t, "thief", "none")
+}
+
+func TestDomainInsideOurZone(t *testing.T) {
+	createIssuer(t, world.IssuerOptions{Name: "inside"})
+	createCertificate(t, "inside", "inside", "ClusterIssuer", "inside", "*.foo.acme.example.com")
+	reason(t, "inside", "foo.acme.example.com", func(c acmev1.Challenge) bool {
+		return strings.Contains(c.Status.Reason, "is inside acme.example.com, the zone that Signpost itself serves")
+	})
+	notIssued(t, "inside", "inside")
+}
+
+// Nobody but cert-manager may call the solver: neither through the API server
+// nor by going to a replica directly.
+func TestAccess(t *testing.T) {
+	const path = "/apis/" + world.Zone + "/v1alpha1/signpost"
+	payload := `{"kind":"ChallengePayload","apiVersion":"webhook.acme.cert-manager.io/v1alpha1","request":{"uid":"","action":"Present","type":"dns-01",` +
+		`"dnsName":"access.example.com","key":"stolen","resourceNamespace":"web","resolvedFQDN":"_acme-challenge.access.example.com.","allowAmbientCredentials":false}}`
+	if out, err := w.Kubectl(t.Context(), payload, "create", "--raw", path, "-f", "-", "--as", "system:serviceaccount:cert-manager:cert-manager"); err != nil || !strings.Contains(out, `"success":true`) {
+		t.Fatalf("cert-manager's ServiceAccount cannot call the solver: %s, %v", out, err)
+	}
+	if out, err := w.Kubectl(t.Context(), strings.Replace(payload, `"Present"`, `"CleanUp"`, 1), "create", "--raw", path, "-f", "-", "--as", "system:serviceaccount:cert-manager:cert-manager"); err != nil {
+		t.Fatalf("CleanUp: %s, %v", out, err)
+	}
+	for _, who := range []string{"system:serviceaccount:default:default", "system:anonymous", "alice"} {
+		if out, err := w.Kubectl(t.Context(), payload, "create", "--raw", path, "-f", "-", "--as", who); err == nil || !strings.Contains(err.Error(), "orbidden") {
+			t.Errorf("%s can call the solver: %s, %v", who, out, err)
+		}
+	}
+	status, err := w.PostDirectly(t.Context(), path, payload, map[string]string{
+		"X-Remote-User": "system:serviceaccount:cert-manager:cert-manager", "X-Remote-Group": "system:serviceaccounts",
+	})
+	if err != nil || status != 403 {
+		t.Errorf("a replica called directly, with forged headers, answers %d, %v; want 403", status, err)
+	}
+	leavesNothing(t)
+}

@@ -1,0 +1,139 @@
+package world
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	acmev1 "github.com/cert-manager/cert-manager/pkg/apis/acme/v1"
+	cmv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
+	cmmeta "github.com/cert-manager/cert-manager/pkg/apis/meta/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// IssuerOptions are the differences between Issuers.
+type IssuerOptions struct {
+	Namespace string // empty for a ClusterIssuer
+	Name      string
+	Follow    bool // cnameStrategy
+	SelfCheck bool // cert-manager's own, instead of going on at once
+}
+
+// CreateIssuer makes an Issuer or ClusterIssuer that solves through signpost
+// with an account at Pebble.
+func (w *World) CreateIssuer(ctx context.Context, o IssuerOptions) error {
+	solver := acmev1.ACMEChallengeSolver{DNS01: &acmev1.ACMEChallengeSolverDNS01{
+		Webhook: &acmev1.ACMEIssuerDNS01ProviderWebhook{GroupName: Zone, SolverName: signpost},
+	}}
+	if o.Follow {
+		solver.DNS01.CNAMEStrategy = acmev1.FollowStrategy
+	}
+	if !o.SelfCheck {
+		solver.WaitInsteadOfSelfCheck = &metav1.Duration{}
+	}
+	spec := cmv1.IssuerSpec{IssuerConfig: cmv1.IssuerConfig{ACME: &acmev1.ACMEIssuer{
+		Server: DirectoryURL, CABundle: w.ca.pem(), Email: "owner@example.com",
+		PrivateKey: cmmeta.SecretKeySelector{LocalObjectReference: cmmeta.LocalObjectReference{Name: o.Name + "-account"}},
+		Solvers:    []acmev1.ACMEChallengeSolver{solver},
+	}}}
+	if o.Namespace == "" {
+		_, err := w.CM.CertmanagerV1().ClusterIssuers().Create(ctx, &cmv1.ClusterIssuer{ObjectMeta: metav1.ObjectMeta{Name: o.Name}, Spec: spec}, metav1.CreateOptions{})
+		return err
+	}
+	if err := w.Namespace(ctx, o.Namespace); err != nil {
+		return err
+	}
+	_, err := w.CM.CertmanagerV1().Issuers(o.Namespace).Create(ctx, &cmv1.Issuer{ObjectMeta: metav1.ObjectMeta{Name: o.Name}, Spec: spec}, metav1.CreateOptions{})
+	return err
+}
+
+// CreateCertificate makes a Certificate; its Secret has the same name. kind is
+// Issuer or ClusterIssuer.
+func (w *World) CreateCertificate(ctx context.Context, namespace, name, kind, issuer string, dnsNames ...string) error {
+	_, err := w.CM.CertmanagerV1().Certificates(namespace).Create(ctx, &cmv1.Certificate{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec: cmv1.CertificateSpec{
+			SecretName: name, DNSNames: dnsNames,
+			PrivateKey: &cmv1.CertificatePrivateKey{Algorithm: cmv1.ECDSAKeyAlgorithm, RotationPolicy: cmv1.RotationPolicyAlways},
+			IssuerRef:  cmmeta.IssuerReference{Kind: kind, Name: issuer},
+		},
+	}, metav1.CreateOptions{})
+	return err
+}
+
+// WaitReady waits until a Certificate is Ready and returns what is in its
+// Secret. The error says how far it has come.
+func (w *World) WaitReady(ctx context.Context, namespace, name string) (*x509.Certificate, error) {
+	for {
+		c, err := w.CM.CertmanagerV1().Certificates(namespace).Get(ctx, name, metav1.GetOptions{})
+		if err == nil && isReady(c) {
+			return w.Leaf(ctx, namespace, name)
+		}
+		if died := w.Err(); died != nil {
+			return nil, died
+		}
+		select {
+		case <-ctx.Done():
+			return nil, errors.Join(fmt.Errorf("certificate %s/%s is not Ready: %w", namespace, name, ctx.Err()), errors.New(w.Explain(namespace)))
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+func isReady(c *cmv1.Certificate) bool {
+	ready := false
+	for _, condition := range c.Status.Conditions {
+		if condition.Type == cmv1.CertificateConditionIssuing && condition.Status == cmmeta.ConditionTrue {
+			return false
+		}
+		ready = ready || condition.Type == cmv1.CertificateConditionReady && condition.Status == cmmeta.ConditionTrue &&
+			condition.ObservedGeneration == c.Generation
+	}
+	return ready
+}
+
+// Leaf returns the certificate in a Secret.
+func (w *World) Leaf(ctx context.Context, namespace, name string) (*x509.Certificate, error) {
+	s, err := w.Kube.CoreV1().Secrets(namespace).Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return nil, err
+	}
+	block, _ := pem.Decode(s.Data["tls.crt"])
+	if block == nil {
+		return nil, fmt.Errorf("secret %s/%s has no certificate in it", namespace, name)
+	}
+	return x509.ParseCertificate(block.Bytes)
+}
+
+// Challenges returns the Challenges of a namespace.
+func (w *World) Challenges(ctx context.Context, namespace string) ([]acmev1.Challenge, error) {
+	list, err := w.CM.AcmeV1().Challenges(namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, err
+	}
+	return list.Items, nil
+}
+
+// Explain says what cert-manager says about everything in a namespace that is under way.
+func (w *World) Explain(namespace string) string {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	var b strings.Builder
+	if orders, err := w.CM.AcmeV1().Orders(namespace).List(ctx, metav1.ListOptions{}); err == nil {
+		for _, o := range orders.Items {
+			fmt.Fprintf(&b, "order %s: %s %s\n", o.Name, o.Status.State, o.Status.Reason)
+		}
+	}
+	challenges, _ := w.Challenges(ctx, namespace)
+	for _, c := range challenges {
+		fmt.Fprintf(&b, "challenge %s: %s, presented %v: %s\n", c.Spec.DNSName, c.Status.State, c.Status.Presented, c.Status.Reason)
+	}
+	for _, r := range w.Replicas {
+		fmt.Fprintf(&b, "--- %s\n%s\n", r.Name, r.Tail())
+	}
+	return b.String()
+}

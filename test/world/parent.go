@@ -1,0 +1,130 @@
+package world
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/signpost-acme/signpost/test/process"
+
+	"github.com/miekg/dns"
+)
+
+// Parent is the DNS above and beside our zone: NSD with the root, com, and the
+// domains for which certificates are wanted. Its zones can be changed while it runs.
+type Parent struct {
+	*process.Process
+	mu    sync.Mutex
+	zones map[string]*parentZone
+}
+
+type parentZone struct {
+	serial  int
+	records map[string]string // owner and type to the whole records, lines of a zone file
+}
+
+// newParent writes NSD's configuration. The zones, beside root and com, are
+// delegated from com.
+func newParent(dir, bin string, replicas int) (*Parent, error) {
+	p := &Parent{zones: map[string]*parentZone{}}
+	p.zones["."] = &parentZone{serial: 1, records: map[string]string{
+		"com": "com. NS ns.nic.com.\nns.nic.com. A " + ParentAddress + "\nns.nic.com. AAAA " + parentAddress6,
+	}}
+	com := &parentZone{serial: 1, records: map[string]string{}}
+	p.zones["com."] = com
+	for _, domain := range Domains {
+		com.records[domain] = fmt.Sprintf("%s. NS ns.%s.\nns.%s. A %s\nns.%s. AAAA %s", domain, domain, domain, ParentAddress, domain, parentAddress6)
+		p.zones[domain+"."] = &parentZone{serial: 1, records: map[string]string{}}
+	}
+	var delegation []string
+	for i := range max(replicas, 1) {
+		delegation = append(delegation,
+			fmt.Sprintf("%s. NS ns%d.%s.", Zone, i+1, Zone),
+			fmt.Sprintf("ns%d.%s. A %s", i+1, Zone, ReplicaAddress(i)),
+			fmt.Sprintf("ns%d.%s. AAAA %s", i+1, Zone, ReplicaAddress6(i)))
+	}
+	p.zones["example.com."].records["delegation"] = strings.Join(delegation, "\n")
+
+	var conf strings.Builder
+	fmt.Fprintf(&conf, "server:\n  ip-address: %s\n  ip-address: %s\n  username: \"\"\n  chroot: \"\"\n  server-count: 1\n", ParentAddress, parentAddress6)
+	for option, file := range map[string]string{"pidfile": "nsd.pid", "zonelistfile": "zone.list", "xfrdfile": "xfrd.state", "cookie-secret-file": "cookies"} {
+		fmt.Fprintf(&conf, "  %s: \"%s\"\n", option, filepath.Join(dir, file))
+	}
+	fmt.Fprintf(&conf, "  zonesdir: \"%s\"\n  xfrdir: \"%s\"\n  verbosity: 1\nremote-control:\n  control-enable: no\n", dir, dir)
+	for name := range p.zones {
+		fmt.Fprintf(&conf, "zone:\n  name: \"%s\"\n  zonefile: \"%s\"\n", name, zoneFile(name))
+	}
+	p.Process = &process.Process{Name: "nsd", Dir: dir, Args: []string{bin, "-d", "-c", filepath.Join(dir, "nsd.conf")}}
+	for name := range p.zones {
+		if err := p.write(name); err != nil {
+			return nil, err
+		}
+	}
+	return p, os.WriteFile(filepath.Join(dir, "nsd.conf"), []byte(conf.String()), 0o600)
+}
+
+// Domains are the domains that exist in the sandbox, besides root and com.
+var Domains = []string{"example.com", "example-two.com", "xn--bcher-kva.com"}
+
+func zoneFile(name string) string { return "zone-" + strings.Trim(name, ".") + ".txt" }
+
+func (p *Parent) write(zone string) error {
+	z := p.zones[zone]
+	var b strings.Builder
+	host := "ns." + strings.TrimPrefix(zone, ".")
+	if zone == "com." {
+		host = "ns.nic.com."
+	}
+	fmt.Fprintf(&b, "$ORIGIN %s\n$TTL 60\n@ SOA %s hostmaster.%s %d 3600 600 604800 1\n@ NS %s\n", zone, host, strings.TrimPrefix(zone, "."), z.serial, host)
+	if zone == "." {
+		fmt.Fprintf(&b, "ns. A %s\n", ParentAddress)
+	} else {
+		fmt.Fprintf(&b, "%s A %s\n%s AAAA %s\n", host, ParentAddress, host, parentAddress6)
+	}
+	for _, records := range z.records {
+		b.WriteString(records + "\n")
+	}
+	return os.WriteFile(filepath.Join(p.Dir, zoneFile(zone)), []byte(b.String()), 0o600)
+}
+
+// Set puts records, lines of a zone file, into the domain's zone under key,
+// instead of what was there, and returns when they are served. Without records
+// it takes away what was there.
+func (p *Parent) Set(ctx context.Context, domain, key, records string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	zone := dns.Fqdn(domain)
+	z, ok := p.zones[zone]
+	if !ok {
+		return fmt.Errorf("there is no zone %s in the sandbox", zone)
+	}
+	z.serial++
+	z.records[key] = records
+	if err := p.write(zone); err != nil {
+		return err
+	}
+	p.Signal(syscall.SIGHUP)
+	return p.Until(ctx, "serve the new zone "+zone, func(ctx context.Context) error {
+		m := new(dns.Msg).SetQuestion(zone, dns.TypeSOA)
+		got, _, err := new(dns.Client).ExchangeContext(ctx, m, ParentAddress+":53")
+		if err != nil {
+			return err
+		}
+		for _, rr := range got.Answer {
+			if soa, ok := rr.(*dns.SOA); ok && int(soa.Serial) == z.serial {
+				return nil
+			}
+		}
+		return fmt.Errorf("answer %v", got.Answer)
+	})
+}
+
+// SetCNAME makes _acme-challenge.<name> in the domain's zone a CNAME to target;
+// name is the domain itself or below it.
+func (p *Parent) SetCNAME(ctx context.Context, domain, name, target string) error {
+	return p.Set(ctx, domain, name, fmt.Sprintf("_acme-challenge.%s. CNAME %s.", name, target))
+}

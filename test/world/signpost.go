@@ -1,0 +1,215 @@
+package world
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509/pkix"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/signpost-acme/signpost/test/process"
+)
+
+// Namespace of signpost, and the name of its Service and ServiceAccount.
+const signpost = "signpost"
+
+// Replica is one signpost serve.
+type Replica struct {
+	*process.Process
+	w     *World
+	index int
+}
+
+// installSignpost registers the webhook with the API server and starts the
+// replicas. The rights are those that the chart grants.
+func (w *World) installSignpost(ctx context.Context) error {
+	kubeconfig, err := w.serviceAccount(ctx, signpost, signpost)
+	if err != nil {
+		return err
+	}
+	cert, key, err := w.ca.issue(signpost, pkix.Name{CommonName: signpost}, signpost+"."+signpost+".svc")
+	if err != nil {
+		return err
+	}
+	if err := w.Apply(ctx, w.registration()); err != nil {
+		return err
+	}
+	var nameservers []string
+	for i := range w.Options.Replicas {
+		nameservers = append(nameservers, "--nameserver", fmt.Sprintf("ns%d.%s=%s,%s", i+1, Zone, ReplicaAddress(i), ReplicaAddress6(i)))
+	}
+	for i := range w.Options.Replicas {
+		args := append([]string{"serve", "--zone", Zone,
+			"--listen", ReplicaAddress(i) + ":53", "--listen", "[" + ReplicaAddress6(i) + "]:53",
+			"--identity", fmt.Sprintf("signpost-%d", i), "--redis-url", "redis://" + RedisAddress + "/0",
+			"--http-listen", ReplicaAddress(i) + ":8080", "--bind-address", ReplicaAddress(i), "--secure-port", "8443",
+			"--tls-cert-file", cert, "--tls-private-key-file", key,
+			"--kubeconfig", kubeconfig, "--authentication-kubeconfig", kubeconfig, "--authorization-kubeconfig", kubeconfig,
+			"--shutdown-delay", "500ms"}, nameservers...)
+		r := &Replica{Process: w.process(fmt.Sprintf("signpost-%d", i), w.tool(signpost), args...), w: w, index: i}
+		w.Replicas = append(w.Replicas, r)
+		if err := w.start(r.Process); err != nil {
+			return err
+		}
+	}
+	for _, r := range w.Replicas {
+		if err := r.ready(ctx); err != nil {
+			return err
+		}
+	}
+	if err := w.endpoints(ctx); err != nil {
+		return err
+	}
+	_, err = w.Kubectl(ctx, "", "wait", "--for=condition=Available", "apiservice/v1alpha1."+Zone, "--timeout=60s")
+	return err
+}
+
+// registration is everything about the webhook but its endpoints.
+func (w *World) registration() string {
+	return fmt.Sprintf(`
+apiVersion: v1
+kind: Service
+metadata: {name: signpost, namespace: signpost}
+spec:
+  ports: [{name: https, port: 443, targetPort: 8443}]
+---
+apiVersion: apiregistration.k8s.io/v1
+kind: APIService
+metadata: {name: v1alpha1.%[1]s}
+spec:
+  group: %[1]s
+  version: v1alpha1
+  groupPriorityMinimum: 1000
+  versionPriority: 15
+  caBundle: %[2]s
+  service: {name: signpost, namespace: signpost, port: 443}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: signpost:auth-reader, namespace: kube-system}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: extension-apiserver-authentication-reader}
+subjects: [{kind: ServiceAccount, name: signpost, namespace: signpost}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: signpost:auth-delegator}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: system:auth-delegator}
+subjects: [{kind: ServiceAccount, name: signpost, namespace: signpost}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: signpost:solver}
+rules: [{apiGroups: [%[1]s], resources: [signpost], verbs: [create]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: signpost:solver}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: signpost:solver}
+subjects: [{kind: ServiceAccount, name: cert-manager, namespace: cert-manager}]
+`, Zone, base64.StdEncoding.EncodeToString(w.ca.pem()))
+}
+
+// endpoints makes the Service point at the replicas that run, as the endpoint
+// controller would.
+func (w *World) endpoints(ctx context.Context) error {
+	var list []string
+	for _, r := range w.Replicas {
+		if r.Running() {
+			list = append(list, fmt.Sprintf("{addresses: [%s], conditions: {ready: true}}", ReplicaAddress(r.index)))
+		}
+	}
+	return w.Apply(ctx, fmt.Sprintf(`
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: signpost-1, namespace: signpost, labels: {kubernetes.io/service-name: signpost}}
+addressType: IPv4
+ports: [{name: https, port: 8443, protocol: TCP}]
+endpoints: [%s]
+`, strings.Join(list, ", ")))
+}
+
+// ready waits until the replica says so.
+func (r *Replica) ready(ctx context.Context) error {
+	return r.Until(ctx, "get ready", func(ctx context.Context) error {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+ReplicaAddress(r.index)+":8080/readyz", nil)
+		if err != nil {
+			return err
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return err
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			return fmt.Errorf("/readyz says %s", resp.Status)
+		}
+		return nil
+	})
+}
+
+// Stop ends the replica as Kubernetes does, Kill by force.
+func (r *Replica) Stop(ctx context.Context) error { r.End(syscall.SIGTERM); return r.w.endpoints(ctx) }
+
+// Kill ends the replica by force.
+func (r *Replica) Kill(ctx context.Context) error { r.End(syscall.SIGKILL); return r.w.endpoints(ctx) }
+
+// Run starts the replica again and waits until it is ready.
+func (r *Replica) Run(ctx context.Context) error {
+	if err := r.w.start(r.Process); err != nil {
+		return err
+	}
+	if err := r.ready(ctx); err != nil {
+		return err
+	}
+	return r.w.endpoints(ctx)
+}
+
+// Log returns what the replica has printed so far.
+func (r *Replica) Log() string { return r.Output() }
+
+// Presenting returns how long the replicas have taken in all to present
+// challenges, by their own metrics.
+func (w *World) Presenting() (total time.Duration, calls int) {
+	for _, r := range w.Replicas {
+		resp, err := http.Get("http://" + ReplicaAddress(r.index) + ":8080/metrics")
+		if err != nil {
+			continue
+		}
+		b, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		for line := range strings.Lines(string(b)) {
+			var seconds, count float64
+			if _, err := fmt.Sscanf(line, `signpost_solver_duration_seconds_sum{action="present",result="success"} %g`, &seconds); err == nil {
+				total += time.Duration(seconds * float64(time.Second))
+			}
+			if _, err := fmt.Sscanf(line, `signpost_solver_duration_seconds_count{action="present",result="success"} %g`, &count); err == nil {
+				calls += int(count)
+			}
+		}
+	}
+	return total, calls
+}
+
+// PostDirectly posts to the API of the first replica, past the API server and
+// without a client certificate, and returns the HTTP status.
+func (w *World) PostDirectly(ctx context.Context, path, body string, header map[string]string) (int, error) {
+	client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: w.ca.pool(), ServerName: "signpost.signpost.svc"}}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+ReplicaAddress(0)+":8443"+path, strings.NewReader(body))
+	if err != nil {
+		return 0, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	for k, v := range header {
+		req.Header.Set(k, v)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	return resp.StatusCode, resp.Body.Close()
+}

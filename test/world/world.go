@@ -1,0 +1,198 @@
+package world
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"sync"
+	"syscall"
+
+	"github.com/signpost-acme/signpost/test/process"
+
+	cmclient "github.com/cert-manager/cert-manager/pkg/client/clientset/versioned"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+// Options says what to start.
+type Options struct {
+	Dir      string // for configuration, keys and logs; must exist and be empty
+	Bin      string // where hack/setup puts etcd, kube-apiserver, kubectl, pebble, cert-manager and signpost
+	Replicas int    // of signpost, 1 to 4
+
+	// Step, if set, is told what is being done, for people.
+	Step func(format string, args ...any)
+}
+
+// World is everything, running.
+type World struct {
+	Options
+	Kubeconfig string // of the admin
+	Kube       kubernetes.Interface
+	CM         cmclient.Interface
+
+	Parent   *Parent
+	Redis    *Redis
+	Replicas []*Replica
+
+	ca          *authority // of everything inside, but of the certificates that are issued
+	api         *process.Process
+	certManager *process.Process
+
+	mu        sync.Mutex
+	processes []*process.Process // in the order in which they were started
+	died      error
+}
+
+// Start starts everything. Whatever it started is ended if it fails.
+func Start(ctx context.Context, o Options) (w *World, err error) {
+	w = &World{Options: o}
+	if o.Step == nil {
+		w.Step = func(string, ...any) {}
+	}
+	defer func() {
+		if err != nil {
+			w.Stop()
+		}
+	}()
+	if w.ca, err = newAuthority(w.Dir, "sandbox-ca"); err != nil {
+		return w, err
+	}
+	w.Step("starting the Internet (root, com and example.com; a resolver; a CA), Redis and a Kubernetes control plane")
+	var wg sync.WaitGroup
+	errs := make([]error, 2)
+	wg.Go(func() { errs[0] = w.startInternet(ctx) })
+	wg.Go(func() { errs[1] = w.startControlPlane(ctx) })
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return w, err
+	}
+	w.Step("installing cert-manager")
+	if err := w.installCertManager(ctx); err != nil {
+		return w, err
+	}
+	w.Step("starting %d replicas of signpost behind an APIService", o.Replicas)
+	if err := w.installSignpost(ctx); err != nil {
+		return w, err
+	}
+	return w, w.Err()
+}
+
+// startInternet starts what needs no cluster.
+func (w *World) startInternet(ctx context.Context) (err error) {
+	nsd, err := lookTool("nsd")
+	if err != nil {
+		return err
+	}
+	unbound, err := lookTool("unbound")
+	if err != nil {
+		return err
+	}
+	redis, err := lookTool("redis-server")
+	if err != nil {
+		return err
+	}
+	if w.Parent, err = newParent(w.Dir, nsd, w.Options.Replicas); err != nil {
+		return err
+	}
+	resolver, err := newResolver(w.Dir, unbound)
+	if err != nil {
+		return err
+	}
+	ca, err := newCA(w.Dir, w.tool("pebble"), w.ca)
+	if err != nil {
+		return err
+	}
+	w.Redis = newRedis(w.Dir, redis)
+	for _, p := range []*process.Process{w.Parent.Process, resolver, ca, w.Redis.Process} {
+		if err := w.start(p); err != nil {
+			return err
+		}
+	}
+	return errors.Join(
+		w.Parent.Listens(ctx, ParentAddress+":53"), resolver.Listens(ctx, ResolverAddress+":53"),
+		ca.Listens(ctx, CAAddress+":14000"), w.Redis.Listens(ctx, RedisAddress))
+}
+
+// Stop ends everything, in the reverse order: the replicas as Kubernetes does,
+// the rest by force, because nothing of it is kept.
+func (w *World) Stop() {
+	var wg sync.WaitGroup
+	for _, r := range w.Replicas {
+		wg.Go(func() { r.End(syscall.SIGTERM) })
+	}
+	wg.Wait()
+	w.mu.Lock()
+	processes := slices.Clone(w.processes)
+	w.mu.Unlock()
+	for _, p := range slices.Backward(processes) {
+		p.End(syscall.SIGKILL)
+	}
+}
+
+// Err returns why a process has ended although nobody wanted it to; nil if none has.
+func (w *World) Err() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.died
+}
+
+func (w *World) process(name, bin string, args ...string) *process.Process {
+	return &process.Process{Name: name, Dir: w.Dir, Args: append([]string{bin}, args...)}
+}
+
+// start starts a process, and remembers it for Stop.
+func (w *World) start(p *process.Process) error {
+	w.mu.Lock()
+	if !slices.Contains(w.processes, p) {
+		w.processes = append(w.processes, p)
+	}
+	w.mu.Unlock()
+	return p.Start(func(err error) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.died = errors.Join(w.died, err)
+	})
+}
+
+func (w *World) tool(name string) string { return filepath.Join(w.Bin, name) }
+
+// lookTool finds a program of the distribution; those in sbin are not on an
+// ordinary user's PATH.
+func lookTool(name string) (string, error) {
+	if path, err := exec.LookPath(name); err == nil {
+		return path, nil
+	}
+	for _, dir := range []string{"/usr/sbin", "/usr/local/sbin", "/sbin"} {
+		path := filepath.Join(dir, name)
+		if info, err := os.Stat(path); err == nil && info.Mode()&0o111 != 0 {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("%s is not installed; hack/setup installs it", name)
+}
+
+// connect makes the admin's clients.
+func (w *World) connect() error {
+	config, err := clientcmd.BuildConfigFromFlags("", w.Kubeconfig)
+	if err != nil {
+		return err
+	}
+	config.QPS = -1 // our own server: no need to be polite
+	if w.Kube, err = kubernetes.NewForConfig(config); err != nil {
+		return err
+	}
+	w.CM, err = cmclient.NewForConfig(config)
+	return err
+}
+
+func (a *authority) pool() *x509.CertPool {
+	pool := x509.NewCertPool()
+	pool.AddCert(a.cert)
+	return pool
+}
