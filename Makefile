@@ -1,0 +1,64 @@
+# Everything that is needed is fetched or built by hack/setup; see README.md.
+
+BIN     := $(CURDIR)/.cache/bin
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+GOFLAGS_BUILD := -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
+FUZZTIME ?= 20s
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo demo-shell demo-stop test unit race fuzz e2e vet lint bench fmt clean
+
+help: ## what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## fetch and build what demo and tests need (demo and test do it themselves)
+	@hack/setup
+
+build: ## build the program into .cache/bin/signpost
+	@mkdir -p $(BIN)
+	CGO_ENABLED=0 go build $(GOFLAGS_BUILD) -o $(BIN)/signpost .
+
+demo: setup build ## issue a wildcard certificate for real on this machine (COMPARE=1, KEEP=1)
+	@cd test && go build -o $(BIN)/demo ./cmd/demo
+	@KEEP=$(KEEP) COMPARE=$(COMPARE) hack/demo run
+
+demo-shell: ## a shell inside the demo that KEEP=1 has left running
+	@hack/demo shell
+
+demo-stop: ## stop the demo that KEEP=1 has left running
+	@hack/demo stop
+
+test: vet lint unit fuzz e2e ## everything that CI runs
+
+unit: setup ## tests of the product, on a real Redis, with the race detector
+	go test -race ./...
+	go test -tags portable ./dnsserve
+
+fuzz: ## fuzz the DNS server and the names, FUZZTIME each
+	go test -run '^$$' -fuzz FuzzRespond -fuzztime $(FUZZTIME) ./dnsserve
+	go test -run '^$$' -fuzz FuzzDomain -fuzztime $(FUZZTIME) ./internal/zone
+
+e2e: setup build ## cert-manager's conformance suite, and certificates issued for real
+	cd test && TEST_ASSET_ETCD=$(BIN)/etcd TEST_ASSET_KUBE_APISERVER=$(BIN)/kube-apiserver TEST_ASSET_KUBECTL=$(BIN)/kubectl \
+	  go test -count=1 -timeout 20m ./...
+
+vet:
+	go vet ./...
+	cd test && go vet ./...
+
+lint: ## golangci-lint, built once from hack/lint/go.mod
+	@mkdir -p $(BIN)
+	@cd hack/lint && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o $(BIN)/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	$(BIN)/golangci-lint run ./...
+	cd test && $(BIN)/golangci-lint run --config ../.golangci.yaml ./...
+
+bench: build ## compare the DNS server with its peers on this machine; writes docs/benchmarks.md
+	@hack/setup bench
+	go test -run '^$$' -bench . -benchmem ./dnsserve
+	@mkdir -p docs && cd test && go build -o $(BIN)/bench ./cmd/bench && exec $(BIN)/bench
+
+fmt: ## format the code
+	gofmt -w $$(git ls-files '*.go')
+
+clean: ## remove what was built
+	rm -rf .cache
