@@ -1,0 +1,58 @@
+package check
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/signpost-acme/signpost/internal/zone"
+)
+
+// Checker compares what the DNS says with what has to be there for Zone. Its
+// fields must not change once it is used; its methods may be called from many
+// goroutines at once. Each is bounded in time, also if ctx is not: CNAME to
+// about ten seconds, Domain and Delegation to half a minute.
+type Checker struct {
+	Zone *zone.Zone
+
+	// Nameservers are those that Zone should be delegated to. If there are none,
+	// Delegation takes those that the parent names.
+	Nameservers []zone.Nameserver
+
+	// Resolvers are recursive resolvers as host:port, asked in this order until one
+	// answers. None: those of /etc/resolv.conf.
+	Resolvers []string
+
+	// Namespaces are scopes that are known. A CNAME to the target of another scope
+	// is then said to be that of this namespace.
+	Namespaces []string
+
+	// Port is that of authoritative servers. 0 means 53; tests set another.
+	Port uint16
+
+	// Timeout is how long a server may take for one answer; it is asked twice. 0
+	// means 2 s.
+	Timeout time.Duration
+
+	system struct { // the resolvers of /etc/resolv.conf
+		once sync.Once
+		list []string
+	}
+}
+
+// Whole checks are bounded by so many timeouts of a query.
+const (
+	queriesOfCNAME  = 5
+	queriesOfOthers = 15
+)
+
+func (c *Checker) timeout() time.Duration {
+	if c.Timeout > 0 {
+		return c.Timeout
+	}
+	return 2 * time.Second
+}
+
+func (c *Checker) bound(ctx context.Context, queries int) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, time.Duration(queries)*c.timeout())
+}

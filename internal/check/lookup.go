@@ -1,0 +1,168 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/miekg/dns"
+)
+
+const (
+	resolvConf   = "/etc/resolv.conf"
+	maxResolvers = 3    // as the C library has it
+	ednsSize     = 1232 // what the CAs' resolvers say, and what passes everywhere
+)
+
+// silence is the error of a question that no resolver has answered.
+type silence struct {
+	tries    []string // what each resolver did instead
+	servfail bool     // one of them said SERVFAIL, which may be DNSSEC
+}
+
+func (s *silence) Error() string { return strings.Join(s.tries, "; ") }
+
+var (
+	errNoAnswer = errors.New("did not answer")
+	errRefused  = errors.New("could not be reached, connection refused")
+	errNoRoute  = errors.New("could not be reached from here, no route")
+	errNetwork  = errors.New("could not be reached")
+)
+
+// stable returns the error of an exchange in words that do not change from one
+// try to the next: net's own have the local port in them.
+func stable(err error) error {
+	var netErr net.Error
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return errRefused
+	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.EADDRNOTAVAIL):
+		return errNoRoute
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), errors.As(err, &netErr) && netErr.Timeout():
+		return errNoAnswer
+	}
+	return errNetwork
+}
+
+// resolvers returns those to ask.
+func (c *Checker) resolvers() []string {
+	if len(c.Resolvers) > 0 {
+		return c.Resolvers
+	}
+	c.system.once.Do(func() {
+		c.system.list = []string{"127.0.0.1:53"}
+		if config, err := dns.ClientConfigFromFile(resolvConf); err == nil && len(config.Servers) > 0 {
+			c.system.list = nil
+			for _, s := range config.Servers[:min(len(config.Servers), maxResolvers)] {
+				c.system.list = append(c.system.list, net.JoinHostPort(s, config.Port))
+			}
+		}
+	})
+	return c.system.list
+}
+
+// ask asks the resolvers in turn until one says that there is something, or
+// that there is nothing. The error is always a *silence.
+func (c *Checker) ask(ctx context.Context, name string, qtype uint16) (*dns.Msg, error) {
+	return c.resolve(ctx, name, qtype, false)
+}
+
+func (c *Checker) resolve(ctx context.Context, name string, qtype uint16, checkingDisabled bool) (*dns.Msg, error) {
+	q := newQuery(name, qtype)
+	q.CheckingDisabled = checkingDisabled
+	var s silence
+	for _, resolver := range c.resolvers() {
+		m, err := c.exchange(ctx, resolver, q)
+		switch {
+		case err != nil:
+			s.tries = append(s.tries, fmt.Sprintf("resolver %s %v", resolver, err))
+		case m.Rcode != dns.RcodeSuccess && m.Rcode != dns.RcodeNameError:
+			s.servfail = s.servfail || m.Rcode == dns.RcodeServerFailure
+			s.tries = append(s.tries, fmt.Sprintf("resolver %s answered %s for %s %s",
+				resolver, rcode(m), plain(name), dns.TypeToString[qtype]))
+		default:
+			return m, nil
+		}
+	}
+	return nil, &s
+}
+
+// askServer asks an authoritative server.
+func (c *Checker) askServer(ctx context.Context, addr netip.Addr, name string, qtype uint16) (*dns.Msg, error) {
+	q := newQuery(name, qtype)
+	q.RecursionDesired = false
+	return c.exchange(ctx, c.at(addr), q)
+}
+
+// at returns address:port of the authoritative server at addr.
+func (c *Checker) at(addr netip.Addr) string {
+	port := c.Port
+	if port == 0 {
+		port = 53
+	}
+	return net.JoinHostPort(addr.String(), strconv.Itoa(int(port)))
+}
+
+// exchange asks over UDP, twice if need be, and over TCP if the answer was cut.
+func (c *Checker) exchange(ctx context.Context, address string, q *dns.Msg) (*dns.Msg, error) {
+	m, err := c.once(ctx, "udp", address, q)
+	if errors.Is(err, errNoAnswer) && ctx.Err() == nil {
+		m, err = c.once(ctx, "udp", address, q)
+	}
+	if err == nil && m.Truncated {
+		m, err = c.once(ctx, "tcp", address, q)
+	}
+	return m, err
+}
+
+// once sends q once. The error does not change from one try to the next.
+func (c *Checker) once(ctx context.Context, network, address string, q *dns.Msg) (*dns.Msg, error) {
+	client := &dns.Client{Net: network, Timeout: c.timeout(), UDPSize: dns.MaxMsgSize}
+	m, _, err := client.ExchangeContext(ctx, q, address)
+	if err != nil {
+		return nil, stable(err)
+	}
+	if len(m.Question) != 1 || !strings.EqualFold(m.Question[0].Name, q.Question[0].Name) || m.Question[0].Qtype != q.Question[0].Qtype {
+		return nil, errors.New("answered another question")
+	}
+	return m, nil
+}
+
+func newQuery(name string, qtype uint16) *dns.Msg {
+	q := new(dns.Msg).SetQuestion(dns.Fqdn(name), qtype)
+	q.SetEdns0(ednsSize, false)
+	return q
+}
+
+// find returns the records of one type that are at name itself.
+func find[T dns.RR](section []dns.RR, name string) (out []T) {
+	for _, rr := range section {
+		if r, ok := rr.(T); ok && plain(rr.Header().Name) == name {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// plain returns a name in lower case without its final dot.
+func plain(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) }
+
+func rcode(m *dns.Msg) string {
+	if s, ok := dns.RcodeToString[m.Rcode]; ok {
+		return s
+	}
+	return "RCODE" + strconv.Itoa(m.Rcode)
+}
+
+// sorted joins a set in an order that does not change.
+func sorted(list []string) string {
+	list = slices.Clone(list)
+	slices.Sort(list)
+	return strings.Join(slices.Compact(list), ", ")
+}
