@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -116,13 +117,13 @@ func issuerName(s Status, kind, scope string) string {
 
 // scalar quotes what YAML might not take for a string, such as 1e3 or true.
 func scalar(s string) string {
-	if plainScalar.MatchString(s) {
+	if plainScalar.MatchString(s) && !slices.Contains([]string{"true", "false", "yes", "no", "on", "off", "null", "y", "n"}, s) {
 		return s
 	}
 	return strconv.Quote(s)
 }
 
-var plainScalar = regexp.MustCompile(`^[a-z][a-z0-9]*[-.][a-z0-9.-]*$|^signpost$`)
+var plainScalar = regexp.MustCompile(`^[a-z][a-z0-9.-]*$`)
 
 func shorten(s string) string {
 	if r := []rune(s); len(r) > 80 {

@@ -14,10 +14,11 @@ var funcs = template.FuncMap{
 		}
 		return many
 	},
-	"span": span,
-	"utc":  func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") },
-	"iso":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-	"from": relative,
+	"span":  span,
+	"utc":   func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") },
+	"iso":   func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+	"from":  relative,
+	"since": func(now, t time.Time) string { return span(now.Sub(t)) },
 }
 
 // relative says where t is, seen from now.

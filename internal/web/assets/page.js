@@ -1,6 +1,5 @@
 // Keeps the page up to date: fetches its changing part, and replaces only what
 // differs, so that the focus, a selection and opened parts stay.
-"use strict";
 
 const every = 2000, patience = 5000;
 const touched = new WeakSet(); // <details> that the reader has opened or closed
