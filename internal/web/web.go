@@ -1,4 +1,5 @@
-// Package web is the plain HTTP port: health, readiness and metrics.
+// Package web is the plain HTTP port: health, readiness, metrics and the status
+// page. All of it is read-only, and there is no secret in it.
 package web
 
 import (
@@ -12,6 +13,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/signpost-acme/signpost/internal/zone"
 )
 
 // Config says what to serve.
@@ -22,10 +25,18 @@ type Config struct {
 
 	// Collectors are what /metrics shows beside the Go runtime and the process.
 	Collectors []prometheus.Collector
+
+	// Status is what the page shows; nil for no page. It is called for every
+	// request, by several goroutines at once, and must not wait for anything.
+	Status func() Status
+
+	// Zone computes the records of the page's form; nil for no form.
+	Zone *zone.Zone
 }
 
 // Handler serves /healthz (200 as long as the process runs), /readyz (200, or
-// 503 with the reason) and /metrics (Prometheus).
+// 503 with the reason), /metrics (Prometheus), and with a Status the page (/) and
+// the same for programs (/status.json).
 func Handler(c Config) http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -40,7 +51,10 @@ func Handler(c Config) http.Handler {
 		fmt.Fprintln(w, "ok")
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
-	return mux
+	if c.Status != nil {
+		(&page{status: c.Status, zone: c.Zone, now: time.Now}).routes(mux)
+	}
+	return secure(mux)
 }
 
 // Serve answers requests that come in on listener until ctx is done; then it

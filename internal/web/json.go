@@ -1,0 +1,46 @@
+package web
+
+import (
+	"encoding/json"
+	"net/http"
+)
+
+// document is what /status.json shows: the status, and what follows from it.
+type document struct {
+	State    State  `json:"state"`    // the worst of all
+	Headline string `json:"headline"` // the same in words
+	Status
+	Domains []domainDocument `json:"domains"` // instead of those of Status
+}
+
+type domainDocument struct {
+	State State  `json:"state"`
+	Text  string `json:"text"` // the same in words
+	Domain
+}
+
+func (p *page) serveJSON(w http.ResponseWriter, _ *http.Request) {
+	v := newView(p.status(), p.now())
+	d := document{State: v.Mark.State, Headline: v.Mark.Text, Status: v.Status, Domains: []domainDocument{}}
+	d.Records, d.Server, d.Replicas = list(d.Records), list(d.Server), list(d.Replicas)
+	for _, x := range v.List {
+		x.Checks, x.Certificates = list(x.Checks), list(x.Certificates)
+		x.Challenges = append([]Challenge{}, x.Challenges...)
+		for i := range x.Challenges {
+			x.Challenges[i].Asked.Networks = list(x.Challenges[i].Asked.Networks)
+		}
+		d.Domains = append(d.Domains, domainDocument{State: x.Mark.State, Text: x.Mark.Text, Domain: x.Domain})
+	}
+	w.Header().Set("Content-Type", "application/json")
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	_ = e.Encode(d)
+}
+
+// list makes an empty list [] in JSON, where nil would be null.
+func list[T any](l []T) []T {
+	if l == nil {
+		return []T{}
+	}
+	return l
+}

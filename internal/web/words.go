@@ -1,0 +1,44 @@
+package web
+
+import (
+	"fmt"
+	"html/template"
+	"time"
+)
+
+var funcs = template.FuncMap{
+	"plural": plural,
+	"plural64": func(n uint64, one, many string) string {
+		if n == 1 {
+			return one
+		}
+		return many
+	},
+	"span":  span,
+	"utc":   func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") },
+	"iso":   func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+	"from":  relative,
+	"since": func(now, t time.Time) string { return span(now.Sub(t)) },
+}
+
+// relative says where t is, seen from now.
+func relative(now, t time.Time) string {
+	if d := t.Sub(now); d > 0 {
+		return "in " + span(d)
+	}
+	return span(now.Sub(t)) + " ago"
+}
+
+// span is a duration in its largest fitting unit, rounded down.
+func span(d time.Duration) string {
+	for _, u := range []struct {
+		of   time.Duration
+		name string
+	}{{24 * time.Hour, "day"}, {time.Hour, "hour"}, {time.Minute, "minute"}} {
+		if n := int(d / u.of); n >= 2 || n == 1 && u.name != "day" {
+			return fmt.Sprintf("%d %s%s", n, u.name, plural(n, "", "s"))
+		}
+	}
+	n := int(max(d, 0) / time.Second)
+	return fmt.Sprintf("%d second%s", n, plural(n, "", "s"))
+}
