@@ -5,6 +5,10 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 GOFLAGS_BUILD := -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
 FUZZTIME ?= 20s
 
+# The module in test needs all of Kubernetes. Everything there is compiled as
+# hack/setup compiles it, so that it is compiled once.
+IN_TEST := cd test && CGO_ENABLED=0 GOFLAGS=-trimpath
+
 .DEFAULT_GOAL := help
 .PHONY: help setup build demo demo-shell demo-stop test unit race fuzz e2e vet lint bench fmt clean
 
@@ -19,7 +23,7 @@ build: ## build the program into .cache/bin/signpost
 	CGO_ENABLED=0 go build $(GOFLAGS_BUILD) -o $(BIN)/signpost .
 
 demo: setup build ## issue a wildcard certificate for real on this machine (COMPARE=1, KEEP=1)
-	@cd test && go build -o $(BIN)/demo ./cmd/demo
+	@$(IN_TEST) go build -o $(BIN)/demo ./cmd/demo
 	@KEEP=$(KEEP) COMPARE=$(COMPARE) hack/demo run
 
 demo-shell: ## a shell inside the demo that KEEP=1 has left running
@@ -39,23 +43,23 @@ fuzz: ## fuzz the DNS server and the names, FUZZTIME each
 	go test -run '^$$' -fuzz FuzzDomain -fuzztime $(FUZZTIME) ./internal/zone
 
 e2e: setup build ## cert-manager's conformance suite, and certificates issued for real
-	cd test && TEST_ASSET_ETCD=$(BIN)/etcd TEST_ASSET_KUBE_APISERVER=$(BIN)/kube-apiserver TEST_ASSET_KUBECTL=$(BIN)/kubectl \
+	$(IN_TEST) TEST_ASSET_ETCD=$(BIN)/etcd TEST_ASSET_KUBE_APISERVER=$(BIN)/kube-apiserver TEST_ASSET_KUBECTL=$(BIN)/kubectl \
 	  go test -count=1 -timeout 20m ./...
 
 vet:
 	go vet ./...
-	cd test && go vet ./...
+	$(IN_TEST) go vet ./...
 
 lint: ## golangci-lint, built once from hack/lint/go.mod
 	@mkdir -p $(BIN)
 	@cd hack/lint && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o $(BIN)/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 	$(BIN)/golangci-lint run ./...
-	cd test && $(BIN)/golangci-lint run --config ../.golangci.yaml ./...
+	$(IN_TEST) $(BIN)/golangci-lint run --config ../.golangci.yaml ./...
 
 bench: build ## compare the DNS server with its peers on this machine; writes docs/benchmarks.md
 	@hack/setup bench
 	go test -run '^$$' -bench . -benchmem ./dnsserve
-	@mkdir -p docs && cd test && go build -o $(BIN)/bench ./cmd/bench && exec $(BIN)/bench
+	@mkdir -p docs && $(IN_TEST) go build -o $(BIN)/bench ./cmd/bench && exec $(BIN)/bench
 
 fmt: ## format the code
 	gofmt -w $$(git ls-files '*.go')
