@@ -36,6 +36,7 @@ type responder struct {
 	cookies  cookies
 	negative negative
 	stats    stats
+	asked    func(uuid.UUID, netip.Addr)
 	log      *slog.Logger
 }
 
@@ -48,6 +49,9 @@ func (r *responder) init(c Config) (err error) {
 	}
 	r.origin = dns.Fqdn(c.Zone.Origin())
 	r.ns, r.records, r.log = c.Nameservers, c.Records, c.Log
+	if r.asked = c.Asked; r.asked == nil {
+		r.asked = func(uuid.UUID, netip.Addr) {}
+	}
 	r.identity = hex.EncodeToString([]byte(c.Identity))
 	r.soa = dns.SOA{
 		Hdr:     dns.RR_Header{Name: r.origin, Rrtype: dns.TypeSOA, Class: dns.ClassINET, Ttl: ttlSOA},
@@ -66,7 +70,7 @@ func (r *responder) init(c Config) (err error) {
 // respond appends the answer to msg to dst and returns it; nothing is appended
 // where silence is the answer. msg is what came over the network, from client.
 func (r *responder) respond(dst, msg []byte, client netip.Addr, tcp bool) []byte {
-	var q query
+	q := query{client: client}
 	answerable, wellformed := q.parse(msg)
 	if !answerable {
 		r.stats.ignore()
@@ -84,9 +88,9 @@ func (r *responder) respond(dst, msg []byte, client netip.Addr, tcp bool) []byte
 // build answers a message the ordinary way, by building an answer and packing
 // it. It takes the message apart once more: its query lives on the heap.
 func (r *responder) build(dst, msg []byte, client netip.Addr, tcp bool) []byte {
-	var q query
+	q := query{client: client}
 	_, wellformed := q.parse(msg)
-	m := r.reply(&q, client, tcp, wellformed)
+	m := r.reply(&q, tcp, wellformed)
 	out, err := r.pack(dst, m, &q, tcp)
 	if err != nil { // cannot happen with names that parse let through
 		r.log.Error("a DNS answer cannot be packed; this is a bug, please report it", "type", q.qtype, "err", err)
@@ -98,7 +102,7 @@ func (r *responder) build(dst, msg []byte, client netip.Addr, tcp bool) []byte {
 }
 
 // reply decides on the answer.
-func (r *responder) reply(q *query, client netip.Addr, tcp, wellformed bool) *dns.Msg {
+func (r *responder) reply(q *query, tcp, wellformed bool) *dns.Msg {
 	m := &dns.Msg{Compress: true}
 	m.Id, m.Response, m.Opcode = q.id, true, q.opcode()
 	m.RecursionDesired = q.flags&bitRecursion != 0
@@ -108,7 +112,7 @@ func (r *responder) reply(q *query, client netip.Addr, tcp, wellformed bool) *dn
 	}
 	info := r.fill(m, q, wellformed)
 	if q.edns.present {
-		m.Extra = append(m.Extra, r.opt(&q.edns, client, tcp, info))
+		m.Extra = append(m.Extra, r.opt(&q.edns, q.client, tcp, info))
 	}
 	return m
 }
@@ -160,7 +164,7 @@ func (r *responder) lookup(m *dns.Msg, q *query) (info uint16) {
 	case k == nameserver:
 		m.Answer = addresses(name, r.ns[index].Addresses, q.qtype)
 	case k == target && q.qtype == dns.TypeTXT:
-		if !r.challenge(m, name, id) {
+		if !r.challenge(m, name, id, q.client) {
 			m.Authoritative, m.Rcode = false, dns.RcodeServerFailure
 			return dns.ExtendedErrorCodeNotReady
 		}
@@ -175,9 +179,12 @@ func (r *responder) lookup(m *dns.Msg, q *query) (info uint16) {
 
 // challenge adds the values under id. It returns false if it is not known
 // whether there are any.
-func (r *responder) challenge(m *dns.Msg, name string, id uuid.UUID) (known bool) {
+func (r *responder) challenge(m *dns.Msg, name string, id uuid.UUID, client netip.Addr) (known bool) {
 	values, _, complete := r.records.Lookup(id)
 	addValues(m, name, values)
+	if len(values) > 0 {
+		r.asked(id, client)
+	}
 	return complete || len(values) > 0
 }
 

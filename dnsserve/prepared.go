@@ -135,6 +135,7 @@ func (r *responder) prepared(dst []byte, q *query, tcp bool) (out []byte, rcode 
 			if answer == nil || len(answer) > room {
 				return dst, 0, false
 			}
+			r.asked(id, q.client)
 			dst = appendHead(dst, q, head|bitAuthority, len(values), 0)
 			dst = append(dst, answer...)
 			return appendOPT(dst, &q.edns, false), dns.RcodeSuccess, true

@@ -2,6 +2,7 @@ package dnsserve
 
 import (
 	"encoding/binary"
+	"net/netip"
 
 	"github.com/miekg/dns"
 )
@@ -28,6 +29,8 @@ type query struct {
 	qclass   uint16
 
 	edns edns
+
+	client netip.Addr // whom it is from; parse leaves it alone
 
 	labels  int       // of the name, without the root
 	offsets [128]byte // in question, of each label

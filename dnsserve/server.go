@@ -42,6 +42,10 @@ type Config struct {
 	// IPv6; port 0 any free one. Each is bound for UDP and for TCP.
 	Listen []string
 
+	// Asked, if not nil, is told of every answer with values, and to whom it went.
+	// It must return at once.
+	Asked func(id uuid.UUID, client netip.Addr)
+
 	// Identity is what this replica calls itself when asked with NSID (RFC 5001).
 	Identity string
 

@@ -14,6 +14,7 @@ type Record struct {
 	Prepared []byte   // what Copy.Prepare has made of them
 
 	generation uint64 // of the last full read that saw it; guarded by the shard's lock
+	asked      atomic.Pointer[tally]
 }
 
 // Copy is the store's content in this process's memory. Reading it never
@@ -30,6 +31,9 @@ type Copy struct {
 	mu         sync.Mutex             // serialises writers
 	generation uint64                 // counts full reads
 	removed    map[uuid.UUID]struct{} // what was removed during the full read under way; nil outside of one
+
+	askedMu sync.Mutex
+	asked   []uuid.UUID // names that were asked for since TakeAsked
 }
 
 type shard struct {
@@ -163,14 +167,18 @@ func (c *Copy) store(id uuid.UUID, values []string) {
 	s := c.shard(id)
 	s.Lock()
 	defer s.Unlock()
-	if r := s.records[id]; r != nil && slices.Equal(r.Values, values) {
-		r.generation = c.generation
+	before := s.records[id]
+	if before != nil && slices.Equal(before.Values, values) {
+		before.generation = c.generation
 		return
 	}
 	if s.records == nil {
 		s.records = map[uuid.UUID]*Record{}
 	}
 	r := &Record{Values: values, generation: c.generation}
+	if before != nil {
+		r.asked.Store(before.asked.Load())
+	}
 	if c.Prepare != nil {
 		r.Prepared = c.Prepare(values)
 	}

@@ -19,6 +19,7 @@ type Memory struct {
 	values   map[uuid.UUID]map[string]time.Time // value to expiry
 	replicas map[string]time.Time               // address to expiry
 	copies   map[*Copy]struct{}                 // that follow
+	asked    map[uuid.UUID]map[string]uint64    // network to number
 }
 
 // NewMemory returns an empty store.
@@ -28,6 +29,7 @@ func NewMemory() *Memory {
 		values:   map[uuid.UUID]map[string]time.Time{},
 		replicas: map[string]time.Time{},
 		copies:   map[*Copy]struct{}{},
+		asked:    map[uuid.UUID]map[string]uint64{},
 	}
 }
 
@@ -48,6 +50,7 @@ func (m *Memory) Remove(_ context.Context, id uuid.UUID, value string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.values[id], value)
+	delete(m.asked, id)
 	m.tell(id)
 	return nil
 }
@@ -81,6 +84,29 @@ func (m *Memory) Replicas(context.Context) ([]string, error) {
 	defer m.mu.Unlock()
 	dropExpired(m.replicas, m.now())
 	return slices.Sorted(maps.Keys(m.replicas)), nil
+}
+
+// AddAsked implements Store.
+func (m *Memory) AddAsked(_ context.Context, id uuid.UUID, counts map[string]uint64) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.live(id)) == 0 {
+		return nil
+	}
+	if m.asked[id] == nil {
+		m.asked[id] = map[string]uint64{}
+	}
+	for network, n := range counts {
+		m.asked[id][network] += n
+	}
+	return nil
+}
+
+// Asked implements Store.
+func (m *Memory) Asked(_ context.Context, id uuid.UUID) (map[string]uint64, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return maps.Clone(m.asked[id]), nil
 }
 
 // Follow implements Store.
@@ -130,6 +156,7 @@ func (m *Memory) live(id uuid.UUID) []string {
 	dropExpired(m.values[id], m.now())
 	if len(m.values[id]) == 0 {
 		delete(m.values, id)
+		delete(m.asked, id)
 		return nil
 	}
 	return slices.Sorted(maps.Keys(m.values[id]))

@@ -47,6 +47,13 @@ type Store interface {
 	// Replicas returns the addresses of the live DNS servers, sorted.
 	Replicas(ctx context.Context) ([]string, error)
 
+	// AddAsked adds to the counts of queries for the values under id, by network.
+	// They are forgotten when a value is removed, and an hour after the last addition.
+	AddAsked(ctx context.Context, id uuid.UUID, counts map[string]uint64) error
+
+	// Asked returns those counts, of all replicas together; none is no error.
+	Asked(ctx context.Context, id uuid.UUID) (map[string]uint64, error)
+
 	// Follow makes c equal to the store and keeps it so until ctx is done; it
 	// returns only then. It survives every failure of the store: c keeps what
 	// it has, and is right again soon after the store is back. At most one

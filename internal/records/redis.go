@@ -71,6 +71,7 @@ func (r *Redis) Add(ctx context.Context, id uuid.UUID, value string) error {
 func (r *Redis) Remove(ctx context.Context, id uuid.UUID, value string) error {
 	return r.change(ctx, id, func(pipe redis.Pipeliner, key string, _ time.Time) {
 		pipe.ZRem(ctx, key, value)
+		pipe.Del(ctx, r.askedKey(id))
 	})
 }
 
