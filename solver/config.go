@@ -8,27 +8,29 @@ import (
 	"sigs.k8s.io/json"
 )
 
-// config is the solver's part of an Issuer, webhook.config. It has no settings
-// so far: everything is decided by the zone and the Issuer's namespace.
-type config struct{}
+// config is the solver's part of an Issuer, webhook.config.
+type config struct {
+	// CheckCNAME turns off the look at the domain's CNAME before a challenge is
+	// presented, where this cluster sees another DNS than the CA does.
+	CheckCNAME *bool `json:"checkCNAME"`
+}
 
-// checkConfig refuses a config that is not an object, or has a field that does
+// readConfig refuses a config that is not an object, or has a field that does
 // not exist: a misspelt setting must not be passed over.
-func checkConfig(raw *apiextensionsv1.JSON) error {
+func readConfig(raw *apiextensionsv1.JSON) (c config, err error) {
 	if raw == nil || len(raw.Raw) == 0 || string(raw.Raw) == "null" {
-		return nil
+		return c, nil
 	}
-	var c config
 	strict, err := json.UnmarshalStrict(raw.Raw, &c)
 	if err != nil {
-		return fmt.Errorf("webhook.config of the Issuer's solver is not an object; leave it out")
+		return c, fmt.Errorf(`webhook.config of the Issuer's solver is not an object of Signpost's settings; leave it out, or write {checkCNAME: false}`)
 	}
 	if len(strict) > 0 {
 		var names []string
 		for _, e := range strict {
 			names = append(names, e.Error())
 		}
-		return fmt.Errorf("webhook.config of the Issuer's solver: %s; Signpost has no such setting, remove it", strings.Join(names, ", "))
+		return c, fmt.Errorf("webhook.config of the Issuer's solver: %s; Signpost has no such setting, remove it", strings.Join(names, ", "))
 	}
-	return nil
+	return c, nil
 }

@@ -9,6 +9,7 @@ package solver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -18,6 +19,7 @@ import (
 	"github.com/google/uuid"
 	"k8s.io/client-go/rest"
 
+	"github.com/signpost-acme/signpost/internal/check"
 	"github.com/signpost-acme/signpost/internal/zone"
 )
 
@@ -35,6 +37,7 @@ const (
 type Store interface {
 	Add(ctx context.Context, id uuid.UUID, value string) error
 	Remove(ctx context.Context, id uuid.UUID, value string) error
+	Values(ctx context.Context, id uuid.UUID) ([]string, error)
 	// Replicas returns the addresses of the DNS servers that are live.
 	Replicas(ctx context.Context) ([]string, error)
 }
@@ -43,19 +46,27 @@ type Store interface {
 // value at name.
 type Serves func(ctx context.Context, address, name, value string) (bool, error)
 
+// LookUp reports whether the world sees the CNAME of a domain for the issuers of
+// a namespace. Its hint goes into the Challenge, so it must not change from one
+// try to the next.
+type LookUp func(ctx context.Context, namespace, domain string) check.Result
+
 // Solver implements cert-manager's webhook.Solver. It keeps nothing itself, so
 // any replica can take any call, and a call can be repeated at will.
 type Solver struct {
 	zone    *zone.Zone
 	store   Store
 	serves  Serves
+	lookUp  LookUp
 	log     *slog.Logger
 	metrics metrics
 }
 
 // New returns a solver that writes to store and asks the DNS servers by serves.
-func New(z *zone.Zone, store Store, serves Serves, log *slog.Logger) *Solver {
-	return &Solver{zone: z, store: store, serves: serves, log: log, metrics: newMetrics()}
+// A challenge is presented only when lookUp says that the domain's CNAME is there:
+// a CA that came before would count a failed validation, of which it allows few.
+func New(z *zone.Zone, store Store, serves Serves, lookUp LookUp, log *slog.Logger) *Solver {
+	return &Solver{zone: z, store: store, serves: serves, lookUp: lookUp, log: log, metrics: newMetrics()}
 }
 
 // Name implements webhook.Solver.
@@ -78,10 +89,16 @@ func (s *Solver) Present(req *whapi.ChallengeRequest) error {
 
 func (s *Solver) present(ctx context.Context, req *whapi.ChallengeRequest) error {
 	log := s.log.With("domain", req.DNSName, "namespace", req.ResourceNamespace)
-	id, err := s.accept(req)
+	id, config, err := s.accept(req)
 	if err != nil {
 		log.Warn("a challenge is refused", "reason", err)
 		return err
+	}
+	if config.CheckCNAME == nil || *config.CheckCNAME {
+		if r := s.lookUp(ctx, req.ResourceNamespace, req.DNSName); r.Status == check.Failed || r.Status == check.Unknown {
+			log.Info("not presented: the CNAME of the domain is not there", "check", r.Check, "seen", r.Seen)
+			return errors.New(r.Hint)
+		}
 	}
 	name := s.zone.Name(id)
 	log = log.With("target", name)
@@ -123,31 +140,31 @@ func (s *Solver) cleanUp(ctx context.Context, req *whapi.ChallengeRequest) error
 	return nil
 }
 
-// accept checks a request and returns the ID of its target. A request whose
+// accept checks a request and returns the ID of its target, and its config. A request whose
 // challenge name leads somewhere else is refused: the CNAME that the domain's
 // owner has set is what authorises a namespace.
-func (s *Solver) accept(req *whapi.ChallengeRequest) (uuid.UUID, error) {
-	if err := checkConfig(req.Config); err != nil {
-		return uuid.Nil, err
+func (s *Solver) accept(req *whapi.ChallengeRequest) (id uuid.UUID, c config, err error) {
+	if c, err = readConfig(req.Config); err != nil {
+		return uuid.Nil, c, err
 	}
-	id, err := s.zone.ID(req.ResourceNamespace, req.DNSName)
+	id, err = s.zone.ID(req.ResourceNamespace, req.DNSName)
 	if err != nil {
-		return uuid.Nil, err
+		return uuid.Nil, c, err
 	}
 	if err := checkKey(req.Key); err != nil {
-		return uuid.Nil, err
+		return uuid.Nil, c, err
 	}
 	domain, err := zone.Domain(req.DNSName)
 	if err != nil {
-		return uuid.Nil, err
+		return uuid.Nil, c, err
 	}
 	challenge, target := zone.ChallengeName(domain), s.zone.Name(id)
 	// cert-manager has followed the CNAME with cnameStrategy Follow, and not with None.
 	switch resolved := strings.ToLower(strings.TrimSuffix(req.ResolvedFQDN, ".")); resolved {
 	case "", challenge, target:
-		return id, nil
+		return id, c, nil
 	default:
-		return uuid.Nil, fmt.Errorf("%s points at %s, but for issuers in namespace %s it must be a CNAME to %s; change the record at the domain's DNS provider",
+		return uuid.Nil, c, fmt.Errorf("%s points at %s, but for issuers in namespace %s it must be a CNAME to %s; change the record at the domain's DNS provider",
 			challenge, resolved, req.ResourceNamespace, target)
 	}
 }

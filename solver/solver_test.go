@@ -32,7 +32,11 @@ type world struct {
 	redis  *redistest.Server
 	store  *records.Redis
 	solver *solver.Solver
+
+	cname check.Result // what lookUp says; the zero Result is fine with the gate
 }
+
+func (w *world) lookUp(context.Context, string, string) check.Result { return w.cname }
 
 func newWorld(t *testing.T, servers int) (*world, []string) {
 	t.Helper()
@@ -46,7 +50,7 @@ func newWorld(t *testing.T, servers int) (*world, []string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { w.store.Close() })
-	w.solver = solver.New(z, w.store, check.Serves, slog.New(slog.DiscardHandler))
+	w.solver = solver.New(z, w.store, check.Serves, w.lookUp, slog.New(slog.DiscardHandler))
 	var addresses []string
 	for range servers {
 		addresses = append(addresses, w.startServer(t))
@@ -199,6 +203,7 @@ func TestRefused(t *testing.T) {
 		"another name's challenge":  {resolved("_acme-challenge.example.org."), "points at _acme-challenge.example.org"},
 		"unknown setting":           {config(`{"checkCname":false}`), `unknown field "checkCname"`},
 		"setting of another solver": {config(`{"apiKeySecretRef":{"name":"x"}}`), `unknown field "apiKeySecretRef"`},
+		"setting that is no bool":   {config(`{"checkCNAME":"no"}`), "{checkCNAME: false}"},
 		"config that is a list":     {config(`[]`), "not an object"},
 		"no domain":                 {domain(""), "is empty"},
 		"no name":                   {domain("exa mple.com"), "character that names cannot have"},
@@ -237,6 +242,30 @@ func TestAcceptedConfigs(t *testing.T) {
 		}
 	}
 	serves(t, servers, clusterTarget, key, true)
+}
+
+// Without the CNAME nothing is presented, and the Challenge names the record; the
+// Issuer's config can turn that off.
+func TestGate(t *testing.T) {
+	w, servers := newWorld(t, 1)
+	w.cname = check.Result{Check: "cname-missing", Status: check.Failed, Hint: "add the CNAME"}
+	for _, status := range []check.Status{check.Failed, check.Unknown} {
+		w.cname.Status = status
+		if err := w.solver.Present(request()); err == nil || err.Error() != w.cname.Hint {
+			t.Errorf("%s: Present = %v, want the hint", status, err)
+		}
+	}
+	serves(t, servers, clusterTarget, key, false)
+	off := request(func(r *whapi.ChallengeRequest) { r.Config = &apiextensionsv1.JSON{Raw: []byte(`{"checkCNAME":false}`)} })
+	if err := w.solver.Present(off); err != nil {
+		t.Error(err)
+	}
+	for _, status := range []check.Status{check.OK, check.Warning} {
+		w.cname.Status = status
+		if err := w.solver.Present(request()); err != nil {
+			t.Errorf("%s: %v", status, err)
+		}
+	}
 }
 
 func TestRedisGone(t *testing.T) {

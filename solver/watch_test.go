@@ -1,0 +1,151 @@
+package solver
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/signpost-acme/signpost/internal/check"
+	"github.com/signpost-acme/signpost/internal/cluster"
+	"github.com/signpost-acme/signpost/internal/records"
+	"github.com/signpost-acme/signpost/internal/zone"
+)
+
+// fakeChallenges is a cluster whose API server and whose watch can differ, which
+// a real one does only for moments.
+type fakeChallenges struct {
+	mu      sync.Mutex
+	watched []cluster.Challenge
+	current map[types.UID][]cluster.Challenge // one for each Current; the last stays
+	nudges  int
+	told    []string
+}
+
+func (f *fakeChallenges) Challenges() []cluster.Challenge {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.watched)
+}
+
+func (f *fakeChallenges) Current(_ context.Context, c cluster.Challenge) (cluster.Challenge, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	list := f.current[c.UID]
+	if len(list) == 0 {
+		return c, nil
+	}
+	if len(list) > 1 {
+		f.current[c.UID] = list[1:]
+	}
+	return list[0], nil
+}
+
+func (f *fakeChallenges) Nudge(context.Context, cluster.Challenge) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.nudges++
+	return nil
+}
+
+func (f *fakeChallenges) Tell(_ context.Context, _ cluster.Challenge, _, message string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.told = append(f.told, message)
+	return nil
+}
+
+// watching runs a Watcher in a bubble with its own clock.
+func watching(t *testing.T, f *fakeChallenges, lookUp LookUp, test func(t *testing.T, store *records.Memory, z *zone.Zone)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		z, err := zone.New("acme.example.com")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		store := records.NewMemory()
+		w := &Watcher{Challenges: f, Store: store, Zone: z, LookUp: lookUp, Log: slog.New(slog.DiscardHandler)}
+		go w.Run(ctx)
+		test(t, store, z)
+		cancel()
+		synctest.Wait()
+	})
+}
+
+func challenge() cluster.Challenge {
+	return cluster.Challenge{Namespace: "web", Name: "c", UID: "1", Scope: "cert-manager", Domain: "example.com", Key: "value", State: "pending", Since: time.Now()}
+}
+
+// A missing CNAME is told once; when it is there cert-manager is nudged once, and
+// again if it went missing once more.
+func TestWatcherNudges(t *testing.T) {
+	f := &fakeChallenges{}
+	var mu sync.Mutex
+	result := check.Result{Status: check.Failed, Hint: "add it"}
+	set := func(r check.Result) { mu.Lock(); defer mu.Unlock(); result = r }
+	lookUp := func(context.Context, string, string) check.Result { mu.Lock(); defer mu.Unlock(); return result }
+	watching(t, f, lookUp, func(t *testing.T, _ *records.Memory, _ *zone.Zone) {
+		c := challenge()
+		c.Reason = "add it"
+		f.mu.Lock()
+		f.watched = []cluster.Challenge{c}
+		f.mu.Unlock()
+		want := func(nudges, told int) {
+			t.Helper()
+			time.Sleep(10 * time.Second)
+			synctest.Wait()
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			if f.nudges != nudges || len(f.told) != told {
+				t.Errorf("%d nudges and %q, want %d and %d messages", f.nudges, f.told, nudges, told)
+			}
+		}
+		want(0, 1)
+		set(check.Result{Status: check.Unknown, Hint: "no answer"})
+		want(0, 1)
+		set(check.Result{Status: check.OK})
+		want(1, 1)
+		set(check.Result{Status: check.Failed, Hint: "add it"})
+		want(1, 2)
+		set(check.Result{Status: check.OK})
+		want(2, 2)
+	})
+}
+
+// What was lost comes back, but never what cert-manager is cleaning up.
+func TestWatcherRestores(t *testing.T) {
+	presented, ended, waiting := challenge(), challenge(), challenge()
+	presented.Presented = true
+	ended.Presented, ended.Ended = true, true
+	for name, tc := range map[string]struct {
+		watched cluster.Challenge
+		current []cluster.Challenge
+		want    []string
+	}{
+		"lost":                            {presented, nil, []string{"value"}},
+		"not presented yet":               {waiting, nil, nil},
+		"cleaned up, the watch is late":   {presented, []cluster.Challenge{ended}, nil},
+		"cleaned up while it is put back": {presented, []cluster.Challenge{presented, ended}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := &fakeChallenges{watched: []cluster.Challenge{tc.watched}, current: map[types.UID][]cluster.Challenge{"1": tc.current}}
+			watching(t, f, nil, func(t *testing.T, store *records.Memory, z *zone.Zone) {
+				time.Sleep(10 * time.Second)
+				synctest.Wait()
+				id, err := z.ID("cert-manager", "example.com")
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got, err := store.Values(t.Context(), id); err != nil || !slices.Equal(got, tc.want) {
+					t.Errorf("the store has %q, %v, want %q", got, err, tc.want)
+				}
+			})
+		})
+	}
+}
