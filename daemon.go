@@ -33,8 +33,14 @@ type daemon struct {
 	http     net.Listener // nil for none
 	address  string       // where the other replicas reach our DNS server
 
+	beside func(context.Context) // if not nil, runs as long as the API does
+	page   func() web.Status     // what the status page shows; nil for no page
+
 	stopping atomic.Bool
 }
+
+// askedInterval is how often other replicas hear what this one was asked.
+const askedInterval = time.Second
 
 // newDaemon binds all sockets, so that a port that is taken is found out before
 // anything runs.
@@ -44,7 +50,7 @@ func newDaemon(s *settings, stderr io.Writer) (d *daemon, err error) {
 		s.identity, _ = os.Hostname()
 	}
 	d.dns, err = dnsserve.Listen(dnsserve.Config{
-		Zone: s.zone, Nameservers: s.ns, Records: d.copy,
+		Zone: s.zone, Nameservers: s.ns, Records: d.copy, Asked: d.copy.Note,
 		Listen: s.listen, Identity: s.identity, Log: d.log,
 	})
 	if err != nil {
@@ -88,11 +94,17 @@ func (d *daemon) run(ctx context.Context, ready func() error, api func(context.C
 
 	restDone.Go(func() { d.store.Follow(restCtx, d.copy) })
 	if d.http != nil {
-		handler := web.Handler(web.Config{Ready: d.readiness(ready), Collectors: append(metrics, d.dns, d.gauges())})
+		handler := web.Handler(web.Config{
+			Ready: d.readiness(ready), Collectors: append(metrics, d.dns, d.gauges()), Status: d.page, Zone: d.settings.zone,
+		})
 		restDone.Go(func() { failed.set(web.Serve(restCtx, d.http, handler)) })
 	}
 	dnsDone.Go(func() { failed.set(d.dns.Run(dnsCtx)) })
 	dnsDone.Go(func() { d.announce(dnsCtx) })
+	restDone.Go(func() { d.reportAsked(restCtx) })
+	if d.beside != nil {
+		apiDone.Go(func() { d.beside(apiCtx) })
+	}
 	if api != nil {
 		apiDone.Go(func() { failed.set(api(apiCtx)) })
 	}
@@ -146,6 +158,25 @@ func (d *daemon) announce(ctx context.Context) {
 				_ = d.store.Withdraw(context.WithoutCancel(ctx), d.address) // if this fails the heartbeat runs out
 			}
 			return
+		}
+	}
+}
+
+// reportAsked hands on, every second, who has asked for which challenge, until
+// ctx is done. It is for people to look at: what is lost is lost.
+func (d *daemon) reportAsked(ctx context.Context) {
+	ticker := time.NewTicker(askedInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		for id, counts := range d.copy.TakeAsked() {
+			if err := d.store.AddAsked(ctx, id, counts); err != nil {
+				break // the store has said it in the log
+			}
 		}
 	}
 }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,7 +18,8 @@ import (
 const startGrace = 5 * time.Second
 
 func newServeCommand(args []string) *cobra.Command {
-	s, w := &settings{}, newWebhook()
+	s, w, c := &settings{}, newWebhook(), &clusterSettings{}
+	validate := func() []string { return slices.Concat(s.validate(), w.validate(s), c.validate()) }
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve cert-manager's webhook and DNS",
@@ -25,7 +28,7 @@ environment variable: --redis-url as SIGNPOST_REDIS_URL, and so on; a flag wins
 over its variable.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if mistakes := append(s.validate(), w.validate(s)...); len(mistakes) > 0 {
+			if mistakes := validate(); len(mistakes) > 0 {
 				return usageError(mistakes)
 			}
 			if err := w.listen(); err != nil {
@@ -45,12 +48,26 @@ over its variable.`,
 				}
 				return w.ready()
 			}
-			sv := solver.New(s.zone, d.store, check.Serves, d.log)
+			config, err := w.restConfig()
+			if err != nil {
+				return err
+			}
+			k, err := c.follow(config, w.group, d.log)
+			if err != nil {
+				return err
+			}
+			checker := &check.Checker{Zone: s.zone, Nameservers: s.ns, Resolvers: c.resolvers}
+			sv := solver.New(s.zone, d.store, check.Serves, checker.CNAME, d.log)
+			page := &status{daemon: d, checker: checker, cluster: k, settings: c, group: w.group,
+				service: newService(k, c.dnsService, d.log)}
+			d.page = page.Status
+			d.beside = func(ctx context.Context) { d.watch(ctx, k, checker, page) }
 			return d.run(cmd.Context(), ready, w.runner(sv, d.log), sv)
 		},
 	}
 	s.addFlags(cmd.Flags())
+	c.addFlags(cmd.Flags())
 	w.addFlags(cmd.Flags())
-	reportAll(cmd, args, func() []string { return append(s.validate(), w.validate(s)...) })
+	reportAll(cmd, args, validate)
 	return cmd
 }

@@ -143,6 +143,17 @@ func (w *webhook) checkCluster() error {
 	return nil
 }
 
+// restConfig returns how to reach the cluster as the user that kubeconfig, or the
+// pod's ServiceAccount, stands for.
+func (w *webhook) restConfig() (*rest.Config, error) {
+	config, err := clientcmd.BuildConfigFromFlags("", w.options.RecommendedOptions.CoreAPI.CoreAPIKubeconfigPath)
+	if err != nil {
+		return nil, fmt.Errorf("webhook API: --kubeconfig: %w", err)
+	}
+	config.UserAgent = "signpost"
+	return config, nil
+}
+
 func (w *webhook) ready() error {
 	if !w.serving.Load() {
 		return errors.New("the webhook API is not serving yet")
