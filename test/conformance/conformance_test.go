@@ -65,7 +65,7 @@ func newSolver(t *testing.T, z *zone.Zone) (*solver.Solver, string) {
 		}
 		store.Close()
 	})
-	return solver.New(z, store, check.Serves, log), address
+	return solver.New(z, store, check.Serves, (&check.Checker{Zone: z}).CNAME, log), address
 }
 
 // suite returns the suite for the namespace that one of its tests uses: the
@@ -91,7 +91,7 @@ func suite(t *testing.T, namespace string) interface {
 		dns.SetDNSServer(address),
 		dns.SetUseAuthoritative(false),
 		dns.SetStrict(true),
-		dns.SetConfig(struct{}{}),
+		dns.SetConfig(map[string]bool{"checkCNAME": false}), // nobody has set a CNAME here
 		dns.SetPollInterval(50*time.Millisecond),
 		dns.SetPropagationLimit(30*time.Second),
 	)

@@ -54,8 +54,10 @@ func notIssued(t *testing.T, namespace, name string) {
 func TestSomebodyElsesDomain(t *testing.T) {
 	createIssuer(t, world.IssuerOptions{Name: "follow", Namespace: "thief", Follow: true})
 	createIssuer(t, world.IssuerOptions{Name: "none", Namespace: "thief"})
-	setCNAME(t, "example.com", "victim.example.com", "owner")
-	setCNAME(t, "example.com", "victim2.example.com", "owner")
+	createIssuer(t, world.IssuerOptions{Name: "blind", Namespace: "thief", NoGate: true})
+	for _, domain := range []string{"victim.example.com", "victim2.example.com", "victim3.example.com"} {
+		setCNAME(t, "example.com", domain, "owner")
+	}
 	victim, err := zones.Target("owner", "victim.example.com")
 	if err != nil {
 		t.Fatal(err)
@@ -72,10 +74,22 @@ func TestSomebodyElsesDomain(t *testing.T) {
 		t.Errorf("the Challenge says %q (presented: %v), want %q", c.Status.Reason, c.Status.Presented, want)
 	}
 
+	wanted2, err := zones.Target("thief", "victim2.example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
 	createCertificate(t, "thief", "none", "Issuer", "none", "*.victim2.example.com")
-	c = reason(t, "thief", "victim2.example.com", func(c acmev1.Challenge) bool { return c.Status.State == acmev1.Invalid })
-	t.Logf("with cnameStrategy None the CA says: %s", c.Status.Reason)
-	for _, domain := range []string{"victim.example.com", "victim2.example.com"} {
+	c = reason(t, "thief", "victim2.example.com", func(c acmev1.Challenge) bool { return strings.Contains(c.Status.Reason, wanted2) })
+	if c.Status.Presented {
+		t.Error("a challenge whose CNAME is somebody else's was presented")
+	}
+	t.Logf("with cnameStrategy None the Challenge says: %s", c.Status.Reason)
+
+	// Without our look at the CNAME it is the CA that refuses.
+	createCertificate(t, "thief", "blind", "Issuer", "blind", "*.victim3.example.com")
+	c = reason(t, "thief", "victim3.example.com", func(c acmev1.Challenge) bool { return c.Status.State == acmev1.Invalid })
+	t.Logf("with checkCNAME false the CA says: %s", c.Status.Reason)
+	for _, domain := range []string{"victim.example.com", "victim2.example.com", "victim3.example.com"} {
 		name, err := zones.Target("owner", domain)
 		if err != nil {
 			t.Fatal(err)
@@ -88,6 +102,7 @@ func TestSomebodyElsesDomain(t *testing.T) {
 	}
 	notIssued(t, "thief", "follow")
 	notIssued(t, "thief", "none")
+	notIssued(t, "thief", "blind")
 }
 
 func TestDomainInsideOurZone(t *testing.T) {
@@ -102,6 +117,7 @@ func TestDomainInsideOurZone(t *testing.T) {
 // Nobody but cert-manager may call the solver: neither through the API server
 // nor by going to a replica directly.
 func TestAccess(t *testing.T) {
+	setCNAME(t, "example.com", "access.example.com", "web")
 	const path = "/apis/" + world.Zone + "/v1alpha1/signpost"
 	payload := `{"kind":"ChallengePayload","apiVersion":"webhook.acme.cert-manager.io/v1alpha1","request":{"uid":"","action":"Present","type":"dns-01",` +
 		`"dnsName":"access.example.com","key":"stolen","resourceNamespace":"web","resolvedFQDN":"_acme-challenge.access.example.com.","allowAmbientCredentials":false}}`

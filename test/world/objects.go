@@ -12,6 +12,7 @@ import (
 	acmev1 "github.com/cert-manager/cert-manager/pkg/apis/acme/v1"
 	cmv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
 	cmmeta "github.com/cert-manager/cert-manager/pkg/apis/meta/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -21,6 +22,7 @@ type IssuerOptions struct {
 	Name      string
 	Follow    bool // cnameStrategy
 	SelfCheck bool // cert-manager's own, instead of going on at once
+	NoGate    bool // checkCNAME: false
 }
 
 // CreateIssuer makes an Issuer or ClusterIssuer that solves through signpost
@@ -31,6 +33,9 @@ func (w *World) CreateIssuer(ctx context.Context, o IssuerOptions) error {
 	}}
 	if o.Follow {
 		solver.DNS01.CNAMEStrategy = acmev1.FollowStrategy
+	}
+	if o.NoGate {
+		solver.DNS01.Webhook.Config = &apiextensionsv1.JSON{Raw: []byte(`{"checkCNAME": false}`)}
 	}
 	if !o.SelfCheck {
 		solver.WaitInsteadOfSelfCheck = &metav1.Duration{}

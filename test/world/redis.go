@@ -36,3 +36,10 @@ func (r *Redis) Keys(ctx context.Context, pattern string) ([]string, error) {
 	defer c.Close()
 	return c.Keys(ctx, pattern).Result()
 }
+
+// Flush makes Redis forget everything.
+func (r *Redis) Flush(ctx context.Context) error {
+	c := redis.NewClient(&redis.Options{Addr: RedisAddress})
+	defer c.Close()
+	return c.FlushAll(ctx).Err()
+}

@@ -40,8 +40,8 @@ func (w *World) installSignpost(ctx context.Context) error {
 		return err
 	}
 	var nameservers []string
-	for i := range w.Options.Replicas {
-		nameservers = append(nameservers, "--nameserver", fmt.Sprintf("ns%d.%s=%s,%s", i+1, Zone, ReplicaAddress(i), ReplicaAddress6(i)))
+	for _, ns := range w.nameservers() {
+		nameservers = append(nameservers, "--nameserver", ns)
 	}
 	for i := range w.Options.Replicas {
 		args := append([]string{"serve", "--zone", Zone,
@@ -69,6 +69,14 @@ func (w *World) installSignpost(ctx context.Context) error {
 	return err
 }
 
+// nameservers are those of our zone: every replica is one.
+func (w *World) nameservers() (list []string) {
+	for i := range w.Options.Replicas {
+		list = append(list, fmt.Sprintf("ns%d.%s=%s,%s", i+1, Zone, ReplicaAddress(i), ReplicaAddress6(i)))
+	}
+	return list
+}
+
 // registration is everything about the webhook but its endpoints.
 func (w *World) registration() string {
 	return fmt.Sprintf(`
@@ -80,7 +88,9 @@ spec:
 ---
 apiVersion: apiregistration.k8s.io/v1
 kind: APIService
-metadata: {name: v1alpha1.%[1]s}
+metadata:
+  name: v1alpha1.%[1]s
+  annotations: {signpost.dev/zone: %[1]s, signpost.dev/nameservers: "%[3]s", signpost.dev/cluster-namespace: cert-manager}
 spec:
   group: %[1]s
   version: v1alpha1
@@ -111,7 +121,22 @@ kind: ClusterRoleBinding
 metadata: {name: signpost:solver}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: signpost:solver}
 subjects: [{kind: ServiceAccount, name: cert-manager, namespace: cert-manager}]
-`, Zone, base64.StdEncoding.EncodeToString(w.ca.pem()))
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: signpost:watch}
+rules:
+  - {apiGroups: [acme.cert-manager.io], resources: [challenges], verbs: [get, list, watch, patch]}
+  - {apiGroups: [acme.cert-manager.io], resources: [orders], verbs: [get]}
+  - {apiGroups: [cert-manager.io], resources: [certificates, issuers, clusterissuers], verbs: [get, list, watch]}
+  - {apiGroups: [""], resources: [events], verbs: [create]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: signpost:watch}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: signpost:watch}
+subjects: [{kind: ServiceAccount, name: signpost, namespace: signpost}]
+`, Zone, base64.StdEncoding.EncodeToString(w.ca.pem()), strings.Join(w.nameservers(), " "))
 }
 
 // endpoints makes the Service point at the replicas that run, as the endpoint

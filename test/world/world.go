@@ -37,6 +37,7 @@ type World struct {
 	CM         cmclient.Interface
 
 	Parent   *Parent
+	CA       *process.Process // Pebble
 	Redis    *Redis
 	Replicas []*Replica
 
@@ -104,19 +105,18 @@ func (w *World) startInternet(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	ca, err := newCA(w.Dir, w.tool("pebble"), w.ca)
-	if err != nil {
+	if w.CA, err = newCA(w.Dir, w.tool("pebble"), w.ca); err != nil {
 		return err
 	}
 	w.Redis = newRedis(w.Dir, redis)
-	for _, p := range []*process.Process{w.Parent.Process, resolver, ca, w.Redis.Process} {
+	for _, p := range []*process.Process{w.Parent.Process, resolver, w.CA, w.Redis.Process} {
 		if err := w.start(p); err != nil {
 			return err
 		}
 	}
 	return errors.Join(
 		w.Parent.Listens(ctx, ParentAddress+":53"), resolver.Listens(ctx, ResolverAddress+":53"),
-		ca.Listens(ctx, CAAddress+":14000"), w.Redis.Listens(ctx, RedisAddress))
+		w.CA.Listens(ctx, CAAddress+":14000"), w.Redis.Listens(ctx, RedisAddress))
 }
 
 // Stop ends everything, in the reverse order: the replicas as Kubernetes does,

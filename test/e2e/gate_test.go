@@ -1,0 +1,109 @@
+package e2e
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	acmev1 "github.com/cert-manager/cert-manager/pkg/apis/acme/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/signpost-acme/signpost/internal/check"
+	"github.com/signpost-acme/signpost/test/world"
+)
+
+// eventually wants ok within a time that is long for a machine, and short for people.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("after 30 s still not: " + what)
+		}
+	}
+}
+
+// events returns what our events in a namespace say, by kind of object.
+func events(t *testing.T, namespace string) map[string]string {
+	t.Helper()
+	list, err := w.Kube.CoreV1().Events(namespace).List(t.Context(), metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := map[string]string{}
+	for _, e := range list.Items {
+		if e.Source.Component == "signpost" {
+			said[e.InvolvedObject.Kind] += e.Message
+		}
+	}
+	return said
+}
+
+// A missing CNAME never costs a validation at the CA. Events and the Challenge
+// name the record; when it is there, the certificate comes within seconds.
+func TestMissingCNAME(t *testing.T) {
+	createIssuer(t, world.IssuerOptions{Name: "missing"})
+	target, err := zones.Target("cert-manager", "missing.example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	createCertificate(t, "missing", "missing", "ClusterIssuer", "missing", "missing.example.com", "*.missing.example.com")
+	names := func(text string) bool {
+		return strings.Contains(text, "_acme-challenge.missing.example.com") && strings.Contains(text, target)
+	}
+	reason(t, "missing", "missing.example.com", func(c acmev1.Challenge) bool { return names(c.Status.Reason) })
+	eventually(t, "events on the Challenge and the Certificate name the record", func() bool {
+		said := events(t, "missing")
+		return names(said["Challenge"]) && names(said["Certificate"])
+	})
+	time.Sleep(15 * time.Second) // cert-manager is in its back-off now, 25 s by this time
+	challenges, err := w.Challenges(t.Context(), "missing")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range challenges {
+		if c.Status.Presented || c.Status.State != acmev1.Pending {
+			t.Errorf("the Challenge is %s, presented: %v", c.Status.State, c.Status.Presented)
+		}
+		if token := c.Spec.Token; token == "" || strings.Contains(w.CA.Output(), "validat") && strings.Contains(w.CA.Output(), token+" to ") {
+			t.Errorf("the CA was told to validate %s", token)
+		}
+	}
+	setCNAME(t, "example.com", "missing.example.com", "cert-manager")
+	begin := time.Now()
+	waitReady(t, "missing", "missing", "missing.example.com", "*.missing.example.com")
+	took := time.Since(begin)
+	t.Logf("from \"CNAME visible\" to Ready: %.1f s", took.Seconds())
+	if took > 20*time.Second { // the nudge has not worked: that would be the back-off
+		t.Errorf("Ready only %v after the CNAME was there", took)
+	}
+	leavesNothing(t)
+}
+
+// Redis forgets everything while a challenge is under way: the record comes back
+// from the Challenge, and the certificate is issued all the same.
+func TestRedisForgets(t *testing.T) {
+	createIssuer(t, world.IssuerOptions{Name: "forgets", SelfCheck: true}) // waits for a minute before the CA asks
+	setCNAME(t, "example.com", "forgets.example.com", "cert-manager")
+	target, err := zones.Target("cert-manager", "forgets.example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	createCertificate(t, "web", "forgets", "ClusterIssuer", "forgets", "*.forgets.example.com")
+	c := reason(t, "web", "forgets.example.com", func(c acmev1.Challenge) bool { return c.Status.Presented })
+	if err := w.Redis.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	eventually(t, "the record is back in Redis", func() bool {
+		keys, err := w.Redis.Keys(t.Context(), "*"+strings.TrimSuffix(target, "."+world.Zone))
+		return err == nil && len(keys) == 1
+	})
+	t.Logf("the record was back after %.1f s", time.Since(begin).Seconds())
+	ok, err := check.Serves(context.WithoutCancel(t.Context()), world.ReplicaAddress(0)+":53", target, c.Spec.Key)
+	if !ok || err != nil {
+		t.Errorf("the record is not served: %v, %v", ok, err)
+	}
+	waitReady(t, "web", "forgets", "*.forgets.example.com")
+	leavesNothing(t)
+}
