@@ -30,6 +30,8 @@ type Client struct {
 	CM     cmclient.Interface
 	kube   kubernetes.Interface
 	solver string
+
+	statusService string // see annotationStatus; set by Installation
 }
 
 // NewClient returns a client for an installation whose solver has that name.
@@ -107,6 +109,7 @@ func (c *Client) Installation(ctx context.Context, group string) (i Installation
 		return i, fmt.Errorf("the APIService of %s: %w", group, err)
 	}
 	i.Zone, i.Namespace = object.Annotations[annotationZone], object.Annotations[annotationNamespace]
+	c.statusService = object.Annotations[annotationStatus]
 	i.Nameservers = strings.Fields(object.Annotations[annotationNameservers])
 	return i, nil
 }

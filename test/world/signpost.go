@@ -84,13 +84,14 @@ apiVersion: v1
 kind: Service
 metadata: {name: signpost, namespace: signpost}
 spec:
-  ports: [{name: https, port: 443, targetPort: 8443}]
+  ports: [{name: https, port: 443, targetPort: 8443}, {name: http, port: 8080}]
 ---
 apiVersion: apiregistration.k8s.io/v1
 kind: APIService
 metadata:
   name: v1alpha1.%[1]s
-  annotations: {signpost.dev/zone: %[1]s, signpost.dev/nameservers: "%[3]s", signpost.dev/cluster-namespace: cert-manager}
+  annotations: {signpost.dev/zone: %[1]s, signpost.dev/nameservers: "%[3]s", signpost.dev/cluster-namespace: cert-manager,
+    signpost.dev/status-service: "signpost/signpost:http"}
 spec:
   group: %[1]s
   version: v1alpha1
@@ -153,7 +154,7 @@ apiVersion: discovery.k8s.io/v1
 kind: EndpointSlice
 metadata: {name: signpost-1, namespace: signpost, labels: {kubernetes.io/service-name: signpost}}
 addressType: IPv4
-ports: [{name: https, port: 8443, protocol: TCP}]
+ports: [{name: https, port: 8443, protocol: TCP}, {name: http, port: 8080, protocol: TCP}]
 endpoints: [%s]
 `, strings.Join(list, ", ")))
 }

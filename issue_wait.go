@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	acmev1 "github.com/cert-manager/cert-manager/pkg/apis/acme/v1"
+	cmv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
+	cmmeta "github.com/cert-manager/cert-manager/pkg/apis/meta/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/signpost-acme/signpost/internal/check"
+	"github.com/signpost-acme/signpost/internal/cluster"
+)
+
+const (
+	lookInterval  = 300 * time.Millisecond // at the cluster
+	cnameInterval = 3 * time.Second        // at the DNS
+)
+
+// wait reports what happens until the Certificate is Ready. It returns an error
+// if it cannot go on, or ctx's.
+func (i *issuing) wait(ctx context.Context) error {
+	w := &waiter{issuing: i, said: map[string]bool{}, cname: map[string]check.Result{}}
+	for {
+		ready, err := w.look(ctx)
+		if err != nil && ctx.Err() == nil && !temporary(err) {
+			return err
+		}
+		if ready {
+			i.progress.step("the certificate is Ready")
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(lookInterval):
+		}
+	}
+}
+
+// waiter remembers what has been said.
+type waiter struct {
+	*issuing
+	said      map[string]bool
+	cname     map[string]check.Result // by domain
+	nextCNAME time.Time
+}
+
+// once says something that has happened, once.
+func (w *waiter) once(format string, args ...any) {
+	if text := fmt.Sprintf(format, args...); !w.said[text] {
+		w.said[text] = true
+		w.progress.step("%s", text)
+	}
+}
+
+// look looks at everything once.
+func (w *waiter) look(ctx context.Context) (ready bool, err error) {
+	namespace := w.certificate.Namespace
+	c, err := w.client.CM.CertmanagerV1().Certificates(namespace).Get(ctx, w.certificate.Name, metav1.GetOptions{})
+	if err != nil {
+		return false, cluster.Explain(err, "reading Certificate "+w.certificate.Name)
+	}
+	if isReady(c) {
+		return true, nil
+	}
+	w.lookUp(ctx)
+	challenges, err := w.client.CM.AcmeV1().Challenges(namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		w.progress.wait("the certificate to be Ready (you may not read its Challenges)")
+		return false, nil
+	}
+	waiting := "cert-manager to order the certificate at the CA"
+	for _, ch := range challenges.Items {
+		if slices.Contains(w.domains, ch.Spec.DNSName) && ch.Spec.IssuerRef.Name == c.Spec.IssuerRef.Name {
+			waiting = w.challenge(ctx, ch)
+		}
+	}
+	if missing := w.missing(); missing != "" {
+		waiting = missing
+	}
+	w.progress.wait(waiting)
+	return false, nil
+}
+
+// lookUp looks up the CNAMEs, now and then, until they have been seen.
+func (w *waiter) lookUp(ctx context.Context) {
+	if time.Now().Before(w.nextCNAME) {
+		return
+	}
+	w.nextCNAME = time.Now().Add(cnameInterval)
+	for n, domain := range w.domains {
+		if w.cname[domain].Status == check.OK {
+			continue
+		}
+		r := w.checker.CNAME(ctx, w.scope, domain)
+		if w.cname[domain] = r; r.Status == check.OK {
+			w.once("the record %s is seen", w.records[n].Name)
+		}
+	}
+}
+
+// missing returns what is to be done about the first record that is not seen.
+func (w *waiter) missing() string {
+	for _, domain := range w.domains {
+		if r := w.cname[domain]; r.Status != check.OK && r.Hint != "" {
+			return r.Hint
+		}
+	}
+	return ""
+}
+
+// challenge says how far a Challenge has come, and returns what it waits for.
+func (w *waiter) challenge(ctx context.Context, ch acmev1.Challenge) string {
+	name := ch.Spec.DNSName
+	if ch.Spec.Wildcard {
+		name = "*." + name
+	}
+	if ch.Status.Presented || ch.Status.State == acmev1.Valid {
+		w.once("the challenge for %s is presented: every DNS server of Signpost answers with it", name)
+	}
+	switch {
+	case ch.Status.State == acmev1.Valid:
+		w.once("the CA has validated %s", name)
+		return "the CA to issue the certificate"
+	case ch.Status.State == acmev1.Invalid || ch.Status.State == acmev1.Errored:
+		return fmt.Sprintf("cert-manager to try again: the CA refused %s: %s", name, ch.Status.Reason)
+	case ch.Status.Presented:
+		return fmt.Sprintf("the CA to validate %s", name) + w.asked(ctx, ch)
+	case ch.Status.Reason != "":
+		return ch.Status.Reason
+	}
+	return fmt.Sprintf("the challenge for %s to be presented", name)
+}
+
+// asked says how often the record was asked for, where that can be found out.
+func (w *waiter) asked(ctx context.Context, ch acmev1.Challenge) string {
+	n, err := w.client.Asked(ctx, ch.Namespace, ch.Name)
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprintf(" (it was asked for %d times so far)", n)
+}
+
+func isReady(c *cmv1.Certificate) bool {
+	ready := false
+	for _, condition := range c.Status.Conditions {
+		if condition.Type == cmv1.CertificateConditionIssuing && condition.Status == cmmeta.ConditionTrue {
+			return false
+		}
+		ready = ready || condition.Type == cmv1.CertificateConditionReady && condition.Status == cmmeta.ConditionTrue &&
+			condition.ObservedGeneration == c.Generation
+	}
+	return ready
+}
