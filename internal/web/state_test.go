@@ -55,22 +55,22 @@ func TestWorst(t *testing.T) {
 		{name: "cluster", change: func(s *web.Status) { s.Cluster = "no right to list certificates" }, state: "unknown", headline: "The domains are not known"},
 		{name: "cluster, no domain", change: func(s *web.Status) { s.Cluster, s.Domains = "no right to list certificates", nil }, state: "unknown", headline: "The domains are not known"},
 		{name: "old", change: func(s *web.Status) { s.At = s.At.Add(-10 * time.Minute) }, state: "unknown", headline: "What is known is 10 minutes old"},
-		{name: "domain not checked", change: func(s *web.Status) { s.Domains[0].Checks = nil }, state: "unknown", headline: "1 of 1 domains not known", domain: "Not checked yet"},
-		{name: "domain unknown", change: func(s *web.Status) { s.Domains[0].Checks = result(check.Unknown) }, state: "unknown", headline: "1 of 1 domains not known", domain: "Unknown"},
-		{name: "domain failed", change: func(s *web.Status) { s.Domains[0].Checks = result(check.Failed) }, state: "failed", headline: "1 of 1 domains needs a change", domain: "Needs a change"},
+		{name: "domain not checked", change: func(s *web.Status) { s.Domains[0].Checks = nil }, state: "unknown", headline: "1 of 1 domain is not known", domain: "Not checked yet"},
+		{name: "domain unknown", change: func(s *web.Status) { s.Domains[0].Checks = result(check.Unknown) }, state: "unknown", headline: "1 of 1 domain is not known", domain: "Unknown"},
+		{name: "domain failed", change: func(s *web.Status) { s.Domains[0].Checks = result(check.Failed) }, state: "failed", headline: "1 of 1 domain needs a change", domain: "Needs a change"},
 		{name: "no record", change: func(s *web.Status) {
 			s.Domains[0].Checks = []check.Result{{Check: "cname-missing", Status: check.Failed}}
-		}, state: "failed", headline: "1 of 1 domains needs a change", domain: "Add this record"},
+		}, state: "failed", headline: "1 of 1 domain needs a change", domain: "Add this record"},
 		{name: "under way", change: func(s *web.Status) {
 			s.Domains[0].Challenges = []web.Challenge{{State: "pending"}}
 			s.Domains[0].Certificates[0].Ready = false
-		}, state: "pending", headline: "1 of 1 domains being issued", domain: "Being issued"},
+		}, state: "pending", headline: "1 of 1 domain is being issued", domain: "Being issued"},
 		{name: "validation failed", change: func(s *web.Status) {
 			s.Domains[0].Challenges = []web.Challenge{{State: "invalid"}}
-		}, state: "failed", headline: "1 of 1 domains needs a change", domain: "Validation failed"},
-		{name: "not ready", change: func(s *web.Status) { s.Domains[0].Certificates[0].Ready = false }, state: "warning", headline: "1 of 1 domains has a warning", domain: "Not ready"},
-		{name: "expired", change: func(s *web.Status) { s.Domains[0].Certificates[0].NotAfter = &past }, state: "failed", headline: "1 of 1 domains needs a change", domain: "Certificate expired"},
-		{name: "overdue", change: func(s *web.Status) { s.Domains[0].Certificates[0].RenewalTime = &past }, state: "warning", headline: "1 of 1 domains has a warning", domain: "Renewal overdue"},
+		}, state: "failed", headline: "1 of 1 domain needs a change", domain: "Validation failed"},
+		{name: "not ready", change: func(s *web.Status) { s.Domains[0].Certificates[0].Ready = false }, state: "warning", headline: "1 of 1 domain has a warning", domain: "Not ready"},
+		{name: "expired", change: func(s *web.Status) { s.Domains[0].Certificates[0].NotAfter = &past }, state: "failed", headline: "1 of 1 domain needs a change", domain: "Certificate expired"},
+		{name: "overdue", change: func(s *web.Status) { s.Domains[0].Certificates[0].RenewalTime = &past }, state: "warning", headline: "1 of 1 domain has a warning", domain: "Renewal overdue"},
 		{name: "two", change: func(s *web.Status) {
 			failed := s.Domains[0]
 			failed.Checks = result(check.Failed)
