@@ -162,7 +162,7 @@ func TestWithoutJavaScript(t *testing.T) {
 func TestPhone(t *testing.T) {
 	b, w, server := start(t)
 	few := w.get().Domains
-	long := domain(mustZone(t), strings.Repeat("a-very-long-label-without-any-room-to-break-it-in-two-pieces.", 3)+"example")
+	long := domain(mustZone(t), strings.Repeat("averylonglabelwithoutanyroomtobreakitintotwopieces.", 3)+"example")
 	long.Checks = []check.Result{missing(long)}
 	for _, scheme := range []string{"light", "dark"} {
 		w.set(func(s *web.Status) { s.Domains = append(few[:3:3], long) })
