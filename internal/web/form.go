@@ -57,7 +57,7 @@ func (f *form) answer(z *zone.Zone, s Status) error {
 		return err
 	}
 	if suffix, icann := publicsuffix.PublicSuffix(name); icann && suffix == name {
-		return fmt.Errorf("%s: is a public suffix, under which others register their domains; no CA gives out certificates for it", name)
+		return fmt.Errorf("domain %q: is a public suffix, below which anybody can register; use a domain of your own below it", name)
 	}
 	f.Kind, f.Scope = "Issuer", f.Namespace
 	if f.Scope == "" || f.Scope == s.Namespace {

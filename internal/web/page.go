@@ -10,8 +10,16 @@ import (
 	"github.com/signpost-acme/signpost/internal/zone"
 )
 
-//go:embed assets
-var assets embed.FS
+var (
+	//go:embed assets/*.html
+	assets embed.FS
+	//go:embed assets/style.css
+	style []byte
+	//go:embed assets/page.js
+	script []byte
+	//go:embed assets/icon.svg
+	icon []byte
+)
 
 var templates = template.Must(template.New("").Funcs(funcs).ParseFS(assets, "assets/*.html"))
 
@@ -27,20 +35,16 @@ type page struct {
 func (p *page) routes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /{$}", p.serve)
 	mux.HandleFunc("GET /status.json", p.serveJSON)
-	for name, contentType := range map[string]string{
-		"style.css": "text/css; charset=utf-8",
-		"page.js":   "text/javascript; charset=utf-8",
-		"icon.svg":  "image/svg+xml",
-	} {
-		data, err := assets.ReadFile("assets/" + name)
-		if err != nil {
-			panic(err) // it was embedded, or this would not have been built
-		}
-		mux.HandleFunc("GET /"+name, func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", contentType)
-			_, _ = w.Write(data)
-		})
-	}
+	mux.Handle("GET /style.css", file("text/css; charset=utf-8", style))
+	mux.Handle("GET /page.js", file("text/javascript; charset=utf-8", script))
+	mux.Handle("GET /icon.svg", file("image/svg+xml", icon))
+}
+
+func file(contentType string, data []byte) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", contentType)
+		_, _ = w.Write(data)
+	})
 }
 
 // serve writes the page, or with "?fragment" only the part of it that changes.

@@ -178,10 +178,10 @@ func markDomains(marks []Mark, cluster, of string) Mark {
 		}
 	}
 	return Mark{worst, fmt.Sprintf("%d of %d%s %s", same, len(marks), of, map[State]string{
-		OK:      "ready",
-		Pending: "being issued",
+		OK:      plural(same, "is ready", "are ready"),
+		Pending: plural(same, "is being issued", "are being issued"),
 		Warning: plural(same, "has a warning", "have a warning"),
-		Unknown: "not known",
+		Unknown: plural(same, "is not known", "are not known"),
 		Failed:  plural(same, "needs a change", "need a change"),
 	}[worst])}
 }

@@ -112,7 +112,7 @@ func domainsHeadline(marks []Mark, cluster string) string {
 	if cluster != "" {
 		return "The domains are not known"
 	}
-	return markDomains(marks, "", " domains").Text
+	return markDomains(marks, "", plural(len(marks), " domain", " domains")).Text
 }
 
 // headline is the worst state of all in one sentence.

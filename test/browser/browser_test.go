@@ -40,6 +40,9 @@ func TestMain(m *testing.M) {
 func withBrowser(run func() int) (int, error) {
 	program, err := exec.LookPath("chromium")
 	if err != nil {
+		program, err = exec.LookPath("google-chrome")
+	}
+	if err != nil {
 		return 1, errors.New("chromium is missing: run hack/setup, or on Debian and Ubuntu: apt-get install chromium")
 	}
 	dir, err := os.MkdirTemp("", "signpost-browser-")

@@ -69,7 +69,7 @@ func TestFromRecordToReady(t *testing.T) {
 	})
 	b.until(shows(waiting+" summary", "Being issued"))
 	b.until(shows(waiting, "Asked for 4 times with an answer, from 192.0.2.0/24, 2001:db8:1::/48"))
-	b.until(shows("h1", "1 of 3 domains being issued"))
+	b.until(shows("h1", "1 of 3 domains is being issued"))
 	b.screenshot("light-being-issued")
 
 	w.set(func(s *web.Status) { s.Domains[1] = domain(mustZone(t), "example.org") })
@@ -162,7 +162,7 @@ func TestWithoutJavaScript(t *testing.T) {
 func TestPhone(t *testing.T) {
 	b, w, server := start(t)
 	few := w.get().Domains
-	long := domain(mustZone(t), strings.Repeat("a-very-long-label-without-any-room-to-break-it-in-two-pieces.", 3)+"example")
+	long := domain(mustZone(t), strings.Repeat("averylonglabelwithoutanyroomtobreakitintotwopieces.", 3)+"example")
 	long.Checks = []check.Result{missing(long)}
 	for _, scheme := range []string{"light", "dark"} {
 		w.set(func(s *web.Status) { s.Domains = append(few[:3:3], long) })
