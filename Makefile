@@ -4,6 +4,7 @@ BIN     := $(CURDIR)/.cache/bin
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 GOFLAGS_BUILD := -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
 FUZZTIME ?= 20s
+PARTS ?= peers scale ready
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build demo demo-shell demo-stop test unit race fuzz e2e vet lint bench fmt clean
@@ -52,10 +53,11 @@ lint: ## golangci-lint, built once from hack/lint/go.mod
 	$(BIN)/golangci-lint run ./...
 	cd test && $(BIN)/golangci-lint run --config ../.golangci.yaml ./...
 
-bench: build ## compare the DNS server with its peers on this machine; writes docs/benchmarks.md
+bench: build ## measure on this machine, beside other DNS servers; writes docs/benchmarks.md (PARTS="peers scale ready")
 	@hack/setup bench
-	go test -run '^$$' -bench . -benchmem ./dnsserve
-	@mkdir -p docs && cd test && go build -o $(BIN)/bench ./cmd/bench && exec $(BIN)/bench
+	go test -run '^$$' -bench . -benchmem ./dnsserve ./internal/records
+	@cd test && go build -o $(BIN)/bench ./cmd/bench
+	@cd test && for part in $(PARTS); do $(BIN)/bench $$part || exit; done
 
 fmt: ## format the code
 	gofmt -w $$(git ls-files '*.go')
