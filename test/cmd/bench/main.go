@@ -18,7 +18,7 @@ import (
 
 // part is one part of the report.
 type part struct {
-	name, title string
+	name, title string // without a title it is not part of the report
 	measure     func(ctx context.Context, dir, bin string) (text string, err error)
 }
 
@@ -26,6 +26,7 @@ var parts = []part{
 	{"peers", "Answers, compared with other servers", compare},
 	{"scale", "Many names, many changes", scale},
 	{"ready", "From apply to Ready", ready},
+	{name: "profile", measure: profile},
 }
 
 func main() {
@@ -42,7 +43,7 @@ func main() {
 			}
 			return 0
 		}
-		fmt.Fprintln(os.Stderr, "usage: bench peers | scale | ready")
+		fmt.Fprintln(os.Stderr, "usage: bench peers | scale | ready | profile")
 		return 2
 	})
 }
@@ -62,6 +63,9 @@ func run(ctx context.Context, p part) error {
 		return fmt.Errorf("%w\n(logs are in %s)", err, dir)
 	}
 	fmt.Printf("%s took %.0f s\n\n%s\n", p.name, time.Since(begin).Seconds(), text)
+	if p.title == "" { // only to be looked at
+		return os.RemoveAll(dir)
+	}
 	if err := save("../docs/benchmarks.md", p, text); err != nil {
 		return err
 	}

@@ -99,7 +99,7 @@ func scaleTo(ctx context.Context, dir, bin string, n int) (r scaled, err error) 
 	if r.first, r.all, err = startUp(ctx, s); err != nil {
 		return r, err
 	}
-	r.memory = s.memory()
+	r.memory = s.ownMemory()
 	if r.resync, err = resync(ctx, client, s, extra); err != nil {
 		return r, err
 	}
@@ -125,7 +125,7 @@ func scaleTo(ctx context.Context, dir, bin string, n int) (r scaled, err error) 
 		if err != nil {
 			return r, err
 		}
-		time.Sleep(r.resync) // the last one ends
+		time.Sleep(2*r.resync + 100*time.Millisecond) // one may be under way, and another one due
 	}
 
 	replicas := []*server{s}
@@ -183,7 +183,7 @@ func until(ctx context.Context, address, id string, ok func(*dns.Msg) bool) erro
 		if n, err := conn.Read(buf); err == nil && m.Unpack(buf[:n]) == nil && ok(m) {
 			return nil
 		}
-		time.Sleep(500 * time.Microsecond)
+		time.Sleep(200 * time.Microsecond)
 	}
 	return fmt.Errorf("%s does not answer as it should for %s", address, id)
 }
@@ -270,9 +270,9 @@ func visible(ctx context.Context, replicas []*server) (p50, p99 time.Duration, e
 func scaleReport(all []scaled) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `Real Redis, and %d replicas of `+"`signpost dns`"+` with one TXT record for each name. The replicas have one core; Redis and the
-load share the other. "First answer" and "all read" are the times after the start of a program until it answers at all,
-and until it knows every name. "Read again" is what happens every minute and after a lost connection. "Visible" is the
-time from the beginning of a change until all %d replicas answer with it.
+load share the other. Memory is without the program's own pages. "First answer" and "all read" are the times after the
+start of a program until it answers at all, and until it knows every name. "Read again" is what happens every minute and
+after a lost connection. "Visible" is the time from the beginning of a change until all %d replicas answer with it.
 
 | names | memory MiB | octets/name | Redis MiB | first answer ms | all read ms | read again ms | visible p50 ms | p99 ms |
 |---:|---:|---:|---:|---:|---:|---:|---:|---:|

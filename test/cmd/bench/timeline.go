@@ -9,6 +9,7 @@ import (
 	acmev1 "github.com/cert-manager/cert-manager/pkg/apis/acme/v1"
 	cmv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
 	cmmeta "github.com/cert-manager/cert-manager/pkg/apis/meta/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/signpost-acme/signpost/test/world"
@@ -24,6 +25,7 @@ type recorder struct {
 	mu       sync.Mutex
 	byDomain map[string]*timeline
 	byName   map[string]*timeline
+	domains  map[string]string // of the Challenges
 	left     int
 	done     context.Context // when all are Ready, or time is up
 	finish   context.CancelFunc
@@ -31,7 +33,7 @@ type recorder struct {
 
 // newRecorder watches until count Certificates are Ready, or ctx is done.
 func newRecorder(ctx context.Context, w *world.World, namespace string, count int) (*recorder, error) {
-	r := &recorder{byDomain: map[string]*timeline{}, byName: map[string]*timeline{}, left: count}
+	r := &recorder{byDomain: map[string]*timeline{}, byName: map[string]*timeline{}, domains: map[string]string{}, left: count}
 	r.done, r.finish = context.WithCancel(ctx)
 	challenges, err := w.CM.AcmeV1().Challenges(namespace).Watch(r.done, metav1.ListOptions{})
 	if err != nil {
@@ -41,6 +43,17 @@ func newRecorder(ctx context.Context, w *world.World, namespace string, count in
 	if err != nil {
 		return nil, err
 	}
+	events, err := w.Kube.CoreV1().Events(namespace).Watch(r.done, metav1.ListOptions{})
+	if err != nil {
+		return nil, err
+	}
+	go func() {
+		for e := range events.ResultChan() {
+			if e, ok := e.Object.(*corev1.Event); ok {
+				r.sawEvent(e)
+			}
+		}
+	}()
 	go func() {
 		for e := range challenges.ResultChan() {
 			if c, ok := e.Object.(*acmev1.Challenge); ok {
@@ -72,9 +85,19 @@ func (r *recorder) sawChallenge(c *acmev1.Challenge) {
 	if t == nil {
 		return
 	}
+	r.domains[c.Name] = c.Spec.DNSName
 	first(&t.challenge, true)
-	first(&t.presented, c.Status.Presented || c.Status.State == acmev1.Valid)
 	first(&t.valid, c.Status.State == acmev1.Valid)
+}
+
+// sawEvent notes when cert-manager has presented a Challenge: its status says so
+// only after the self-check.
+func (r *recorder) sawEvent(e *corev1.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if t := r.byDomain[r.domains[e.InvolvedObject.Name]]; t != nil {
+		first(&t.presented, e.Reason == "Presented")
+	}
 }
 
 func (r *recorder) sawCertificate(c *cmv1.Certificate) {
@@ -117,7 +140,7 @@ func (r *recorder) timelines() (all []timeline) {
 func medians(all []timeline) (steps [4]time.Duration) {
 	var values [4][]time.Duration
 	for _, t := range all {
-		if t.ready.IsZero() || t.valid.IsZero() {
+		if t.ready.IsZero() || t.valid.IsZero() || t.presented.IsZero() {
 			continue
 		}
 		at := []time.Time{t.applied, t.challenge, t.presented, t.valid, t.ready}
