@@ -3,14 +3,16 @@
 BIN     := $(CURDIR)/.cache/bin
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 GOFLAGS_BUILD := -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
+MAX_MB := 95
 FUZZTIME ?= 20s
+PARTS ?= peers scale ready
 
 # The module in test needs all of Kubernetes. Everything there is compiled as
 # hack/setup compiles it, so that it is compiled once.
 IN_TEST := cd test && CGO_ENABLED=0 GOFLAGS=-trimpath
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo demo-shell demo-stop test unit race fuzz e2e vet lint bench fmt clean
+.PHONY: help setup build size demo demo-shell demo-stop test unit race fuzz e2e vet lint bench profile fmt clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +24,10 @@ build: ## build the program into .cache/bin/signpost
 	@mkdir -p $(BIN)
 	CGO_ENABLED=0 go build $(GOFLAGS_BUILD) -o $(BIN)/signpost .
 
+size: build ## check that nothing large has come into the program
+	@size=$$(($$(wc -c <$(BIN)/signpost) / 1000000)); [ $$size -le $(MAX_MB) ] || \
+	  { echo "error: the program has $$size MB, more than $(MAX_MB): see \"What is in the program\" in docs/performance.md" >&2; exit 1; }
+
 demo: setup build ## issue a wildcard certificate for real on this machine (COMPARE=1, KEEP=1)
 	@$(IN_TEST) go build -o $(BIN)/demo ./cmd/demo
 	@KEEP=$(KEEP) COMPARE=$(COMPARE) hack/demo run
@@ -32,7 +38,7 @@ demo-shell: ## a shell inside the demo that KEEP=1 has left running
 demo-stop: ## stop the demo that KEEP=1 has left running
 	@hack/demo stop
 
-test: vet lint unit fuzz e2e ## everything that CI runs
+test: vet lint size unit fuzz e2e ## everything that CI runs
 
 unit: setup ## tests of the product, on a real Redis, with the race detector
 	go test -race ./...
@@ -56,10 +62,16 @@ lint: ## golangci-lint, built once from hack/lint/go.mod
 	$(BIN)/golangci-lint run ./...
 	$(IN_TEST) $(BIN)/golangci-lint run --config ../.golangci.yaml ./...
 
-bench: build ## compare the DNS server with its peers on this machine; writes docs/benchmarks.md
+bench: build ## measure on this machine, beside other DNS servers; writes docs/benchmarks.md (PARTS="peers scale ready")
 	@hack/setup bench
-	go test -run '^$$' -bench . -benchmem ./dnsserve
-	@mkdir -p docs && $(IN_TEST) go build -o $(BIN)/bench ./cmd/bench && exec $(BIN)/bench
+	go test -run '^$$' -bench . -benchmem ./dnsserve ./internal/records
+	@$(IN_TEST) go build -o $(BIN)/bench ./cmd/bench
+	@cd test && for part in $(PARTS); do $(BIN)/bench $$part || exit; done
+
+profile: ## show where the DNS server's CPU time goes; needs perf
+	@hack/setup
+	@mkdir -p $(BIN)/symbols && CGO_ENABLED=0 go build -trimpath -o $(BIN)/symbols/signpost .
+	@$(IN_TEST) go build -o $(BIN)/bench ./cmd/bench && exec $(BIN)/bench profile
 
 fmt: ## format the code
 	gofmt -w $$(git ls-files '*.go')

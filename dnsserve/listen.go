@@ -50,7 +50,7 @@ func (s *Server) bindOne(network, host, port string) error {
 		if err != nil {
 			return bindError(err)
 		}
-		l := newTCPListener(listener, s.config.MaxConnections, s.config.Log)
+		l := newTCPListener(listener, s.config)
 		sockets, err := bindUDP(l.addr(), s.config)
 		if err != nil {
 			listener.Close()

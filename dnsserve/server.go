@@ -53,6 +53,10 @@ type Config struct {
 	// has been silent for longest gives way to a new one. 0 means 1000.
 	MaxConnections int
 
+	// MaxConnectionsPerClient bounds those of one IPv4 address or IPv6 /64, in the
+	// same way. 0 means 100: a CA has a few vantage points, each with a few connections.
+	MaxConnectionsPerClient int
+
 	Log *slog.Logger
 }
 
@@ -75,6 +79,9 @@ func Listen(config Config) (*Server, error) {
 	}
 	if config.MaxConnections == 0 {
 		config.MaxConnections = 1000
+	}
+	if config.MaxConnectionsPerClient == 0 {
+		config.MaxConnectionsPerClient = 100
 	}
 	if config.Log == nil {
 		config.Log = slog.New(slog.DiscardHandler)

@@ -208,7 +208,7 @@ func TestTCPOversizedQuery(t *testing.T) {
 // Idle and dribbling connections leave everyone else served within a second,
 // and are not kept without end.
 func TestTCPCrowd(t *testing.T) {
-	s := serve(t, func(c *Config) { c.MaxConnections = 300 }, "127.0.0.1:0")
+	s := serve(t, func(c *Config) { c.MaxConnections, c.MaxConnectionsPerClient = 300, 1000 }, "127.0.0.1:0")
 	message := tcpMessageOf(t, challengeQuery())
 	before := runtime.NumGoroutine()
 	for i := range 1000 {

@@ -17,28 +17,48 @@ const (
 	tcpIdle     = 10 * time.Second // without a query (RFC 7766 section 6.2.3)
 	tcpMessage  = 5 * time.Second  // for the whole of a query once it has begun, and for taking an answer
 	maxTCPQuery = 4096             // octets kept of a query; the rest is read and thrown away
+
+	// tcpBuffer is what the kernel may keep for a connection, each way: the largest
+	// answer fits. By itself it would let a client that never reads have megabytes.
+	tcpBuffer = 64 << 10
 )
 
 // tcpListener serves the connections of one listener: queries may be
 // pipelined, and are answered in order.
 type tcpListener struct {
-	listener net.Listener
-	max      int
-	log      *slog.Logger
+	listener     net.Listener
+	max          int
+	maxPerClient int
+	log          *slog.Logger
 
 	mu       sync.Mutex
-	conns    *list.List // of *tcpConn, the one that asked last at the back
+	conns    *list.List         // of *tcpConn, the one that asked last at the back
+	clients  map[netip.Addr]int // number of connections; see clientOf
 	stopping bool
 	wg       sync.WaitGroup
 }
 
 type tcpConn struct {
-	net.Conn
-	place *list.Element // in conns
+	*net.TCPConn
+	address netip.Addr    // of the client
+	client  netip.Addr    // in clients
+	place   *list.Element // in conns
 }
 
-func newTCPListener(l net.Listener, max int, log *slog.Logger) *tcpListener {
-	return &tcpListener{listener: l, max: max, log: log, conns: list.New()}
+func newTCPListener(l net.Listener, c Config) *tcpListener {
+	return &tcpListener{
+		listener: l, max: c.MaxConnections, maxPerClient: c.MaxConnectionsPerClient, log: c.Log,
+		conns: list.New(), clients: map[netip.Addr]int{},
+	}
+}
+
+// clientOf returns what counts as one client: an IPv4 address, or an IPv6
+// network of 64 bits, which is what one host gets.
+func clientOf(a netip.Addr) netip.Addr {
+	if a.Is4() {
+		return a
+	}
+	return netip.PrefixFrom(a.WithZone(""), 64).Masked().Addr()
 }
 
 func (l *tcpListener) addr() netip.AddrPort {
@@ -60,7 +80,7 @@ func (l *tcpListener) serve(r *responder) error {
 			continue
 		}
 		pause = 0
-		c := l.add(conn)
+		c := l.add(conn.(*net.TCPConn))
 		if c == nil {
 			continue
 		}
@@ -74,7 +94,6 @@ func (l *tcpListener) serve(r *responder) error {
 // converse answers the queries of one connection. Answers are sent when the
 // client has no further query waiting.
 func (l *tcpListener) converse(c *tcpConn, r *responder) {
-	client := c.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap()
 	in, out := bufio.NewReaderSize(c, 1024), bufio.NewWriterSize(c, 2048)
 	defer out.Flush()
 	var query, answer []byte
@@ -92,7 +111,7 @@ func (l *tcpListener) converse(c *tcpConn, r *responder) {
 			return
 		}
 		l.touch(c)
-		if answer = r.respond(answer[:0], query, client, true); len(answer) > 0 {
+		if answer = r.respond(answer[:0], query, c.address, true); len(answer) > 0 {
 			_ = c.SetWriteDeadline(time.Now().Add(tcpMessage))
 			var size [2]byte
 			binary.BigEndian.PutUint16(size[:], uint16(len(answer)))
@@ -133,37 +152,60 @@ func readMessage(in *bufio.Reader, buf []byte) ([]byte, error) {
 	return buf[:keep], err
 }
 
-// add registers a connection. When there are too many, the one that has been
-// silent for longest is closed.
-func (l *tcpListener) add(conn net.Conn) *tcpConn {
+// add registers a connection. When the client has too many, or all together
+// are, the one that has been silent for longest gives way: a newcomer is always
+// served, even where all clients seem to come from one address (SNAT).
+func (l *tcpListener) add(conn *net.TCPConn) *tcpConn {
+	_ = conn.SetReadBuffer(tcpBuffer)
+	_ = conn.SetWriteBuffer(tcpBuffer)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.stopping {
 		conn.Close()
 		return nil
 	}
-	if l.conns.Len() >= l.max {
-		oldest := l.conns.Front()
-		l.conns.Remove(oldest)
-		oldest.Value.(*tcpConn).Close()
+	c := &tcpConn{TCPConn: conn, address: conn.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap()}
+	c.client = clientOf(c.address)
+	switch {
+	case l.clients[c.client] >= l.maxPerClient:
+		e := l.conns.Front()
+		for e.Value.(*tcpConn).client != c.client {
+			e = e.Next()
+		}
+		l.drop(e.Value.(*tcpConn))
+	case l.conns.Len() >= l.max:
+		l.drop(l.conns.Front().Value.(*tcpConn))
 	}
-	c := &tcpConn{Conn: conn}
 	c.place = l.conns.PushBack(c)
+	l.clients[c.client]++
 	return c
 }
 
 func (l *tcpListener) remove(c *tcpConn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if c.place != nil {
+		l.drop(c)
+	}
+}
+
+// drop closes a connection and forgets it. The caller holds mu.
+func (l *tcpListener) drop(c *tcpConn) {
 	c.Close()
 	l.conns.Remove(c.place)
+	c.place = nil
+	if l.clients[c.client]--; l.clients[c.client] == 0 {
+		delete(l.clients, c.client)
+	}
 }
 
 // touch marks that the connection has just asked.
 func (l *tcpListener) touch(c *tcpConn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.conns.MoveToBack(c.place)
+	if c.place != nil { // it has not just given way to another
+		l.conns.MoveToBack(c.place)
+	}
 }
 
 func (l *tcpListener) isStopping() bool {

@@ -16,6 +16,7 @@ const (
 	ParentAddress   = "192.0.2.2" // NSD: everything above and beside our zone
 	CAAddress       = "192.0.2.3" // Pebble
 	APIAddress      = "192.0.2.4" // kube-apiserver
+	KnotAddress     = "192.0.2.5" // Knot, where StartKnot is called
 	RedisAddress    = "192.0.2.6:6379"
 
 	parentAddress6 = "2001:db8::2"

@@ -23,6 +23,8 @@ type IssuerOptions struct {
 	Follow    bool // cnameStrategy
 	SelfCheck bool // cert-manager's own, instead of going on at once
 	NoGate    bool // checkCNAME: false
+
+	RFC2136 *acmev1.ACMEIssuerDNS01ProviderRFC2136 // instead of signpost
 }
 
 // CreateIssuer makes an Issuer or ClusterIssuer that solves through signpost
@@ -31,6 +33,9 @@ func (w *World) CreateIssuer(ctx context.Context, o IssuerOptions) error {
 	solver := acmev1.ACMEChallengeSolver{DNS01: &acmev1.ACMEChallengeSolverDNS01{
 		Webhook: &acmev1.ACMEIssuerDNS01ProviderWebhook{GroupName: Zone, SolverName: signpost},
 	}}
+	if o.RFC2136 != nil {
+		solver.DNS01 = &acmev1.ACMEChallengeSolverDNS01{RFC2136: o.RFC2136}
+	}
 	if o.Follow {
 		solver.DNS01.CNAMEStrategy = acmev1.FollowStrategy
 	}

@@ -40,6 +40,9 @@ func peers(dir, bin, origin, redisURL string, replicas []string) ([]*server, err
 	zone := filepath.Join(dir, "zone.txt")
 	all := []*server{}
 	add := func(name, address, version string, args ...string) {
+		if !wanted(name) {
+			return
+		}
 		all = append(all, &server{name: name, address: address, version: version, Process: &process.Process{Dir: dir, Args: args}})
 	}
 	add("signpost", replicas[0]+":53", "this tree", filepath.Join(bin, "signpost"), "dns", "--zone", origin, "--nameserver", "ns.example.com",

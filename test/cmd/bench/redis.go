@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,13 +25,28 @@ func startRedis(ctx context.Context, dir string, zone names) (*process.Process, 
 	}
 	client := redis.NewClient(&redis.Options{Addr: world.RedisAddress})
 	defer client.Close()
+	ids := make([]string, len(zone.known))
+	for i, name := range zone.known {
+		ids[i], _, _ = strings.Cut(name, ".")
+	}
+	return p, addToRedis(ctx, client, ids...)
+}
+
+func redisKey(id string) string { return fmt.Sprintf("signpost:{%s}:%s", world.Zone, id) }
+
+// addToRedis puts the value under every name, without telling anybody.
+func addToRedis(ctx context.Context, client *redis.Client, ids ...string) error {
 	expiry := float64(time.Now().Add(time.Hour).UnixMilli())
-	_, err := client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		for _, name := range zone.known {
-			id, _, _ := strings.Cut(name, ".")
-			pipe.ZAdd(ctx, fmt.Sprintf("signpost:{%s}:%s", zone.origin, id), redis.Z{Score: expiry, Member: value})
+	for chunk := range slices.Chunk(ids, 10_000) {
+		_, err := client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+			for _, id := range chunk {
+				pipe.ZAdd(ctx, redisKey(id), redis.Z{Score: expiry, Member: value})
+			}
+			return nil
+		})
+		if err != nil {
+			return err
 		}
-		return nil
-	})
-	return p, err
+	}
+	return nil
 }

@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -34,22 +32,19 @@ func median[T int | float64 | time.Duration](ms []measured, get func(measured) T
 	return values[len(values)/2]
 }
 
-// report is docs/benchmarks.md.
+// report is the part of the report about them.
 func (r *results) report() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, `# Benchmarks
-
-Written by `+"`make bench`"+` on %s: %s, Linux %s, %s. All servers served the same zone of %d
-names with one TXT record each, each pinned to the same core, taking turns; the load had the other core. Medians of %d
-rounds of %v.
+	fmt.Fprintf(&b, `All servers served the same zone of %d names with one TXT record each, each pinned to the same core, taking turns; the
+load had the other core. Medians of %d rounds of %v.
 
 CPU is what the server's processes spent for each answered query: the figure that a noisy machine disturbs least. The
 ratio is ours divided by theirs, in this run: below 1 means that ours needs less. p50 and p99 are the times for a burst of
 four queries while the server is loaded with half of the queries that it can take. "echo" only sends packets back: the
 floor.
-`, time.Now().UTC().Format(time.DateOnly), cpuModel(), kernel(), runtime.Version(), liveNames, rounds, duration)
+`, liveNames, rounds, duration)
 	for _, l := range r.loads {
-		fmt.Fprintf(&b, "\n## %s\n\n| server | version | CPU µs/query | ratio | queries/s | p50 µs | p99 µs |\n|---|---|---:|---:|---:|---:|---:|\n", l.name)
+		fmt.Fprintf(&b, "\n### %s\n\n| server | version | CPU µs/query | ratio | queries/s | p50 µs | p99 µs |\n|---|---|---:|---:|---:|---:|---:|\n", l.name)
 		ours := median(r.all[l.name+r.servers[0].name], func(m measured) time.Duration { return m.cpu })
 		for _, s := range r.servers {
 			ms := r.all[l.name+s.name]
@@ -66,26 +61,9 @@ floor.
 				median(ms, func(m measured) float64 { return m.qps }), p50, p99)
 		}
 	}
-	fmt.Fprintf(&b, "\n## Memory after that\n\n| server | MiB |\n|---|---:|\n")
+	fmt.Fprintf(&b, "\n### Memory after that\n\n| server | MiB |\n|---|---:|\n")
 	for _, s := range r.servers {
 		fmt.Fprintf(&b, "| %s | %.0f |\n", s.name, s.memory())
 	}
 	return b.String()
-}
-
-func us(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
-
-func cpuModel() string {
-	b, _ := os.ReadFile("/proc/cpuinfo")
-	for line := range strings.Lines(string(b)) {
-		if rest, ok := strings.CutPrefix(line, "model name"); ok {
-			return fmt.Sprintf("%d × %s", runtime.NumCPU(), strings.Trim(rest, " \t:\n"))
-		}
-	}
-	return fmt.Sprintf("%d processors", runtime.NumCPU())
-}
-
-func kernel() string {
-	b, _ := os.ReadFile("/proc/sys/kernel/osrelease")
-	return strings.TrimSpace(string(b))
 }

@@ -65,11 +65,16 @@ func (s *server) cpu() (total time.Duration) {
 }
 
 // memory returns the proportional set size in MiB.
-func (s *server) memory() (mib float64) {
+func (s *server) memory() (mib float64) { return s.smaps("Pss:") }
+
+// ownMemory returns it without what is mapped from files, such as the program itself.
+func (s *server) ownMemory() (mib float64) { return s.smaps("Pss_Anon:") }
+
+func (s *server) smaps(what string) (mib float64) {
 	for _, pid := range s.pids() {
 		b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
 		for line := range strings.Lines(string(b)) {
-			if rest, ok := strings.CutPrefix(line, "Pss:"); ok {
+			if rest, ok := strings.CutPrefix(line, what); ok {
 				kb, _ := strconv.ParseFloat(strings.Fields(rest)[0], 64)
 				mib += kb / 1024
 			}

@@ -15,6 +15,8 @@ int main(int argc, char **argv) {
   struct mmsghdr m[BATCH];
   if (argc != 3) return 2;
   int fd = socket(AF_INET, SOCK_DGRAM, 0);
+  int room = 4 << 20; /* as the servers have it */
+  setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
   struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(atoi(argv[2]))};
   inet_pton(AF_INET, argv[1], &a.sin_addr);
   if (bind(fd, (struct sockaddr *)&a, sizeof a)) { perror("bind"); return 1; }
