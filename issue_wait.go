@@ -9,6 +9,7 @@ import (
 	acmev1 "github.com/cert-manager/cert-manager/pkg/apis/acme/v1"
 	cmv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
 	cmmeta "github.com/cert-manager/cert-manager/pkg/apis/meta/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/signpost-acme/signpost/internal/check"
@@ -69,9 +70,12 @@ func (w *waiter) look(ctx context.Context) (ready bool, err error) {
 	}
 	w.lookUp(ctx)
 	challenges, err := w.client.CM.AcmeV1().Challenges(namespace).List(ctx, metav1.ListOptions{})
-	if err != nil {
+	if apierrors.IsForbidden(err) {
 		w.progress.wait("the certificate to be Ready (you may not read its Challenges)")
 		return false, nil
+	}
+	if err != nil {
+		return false, cluster.Explain(err, "reading Challenges")
 	}
 	waiting := "cert-manager to order the certificate at the CA"
 	for _, ch := range challenges.Items {
