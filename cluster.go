@@ -69,8 +69,8 @@ func (c *clusterSettings) follow(config *rest.Config, group string, log *slog.Lo
 
 // watch follows the cluster, looks after the challenges in it, and keeps the
 // status page current, until ctx is done.
-func (d *daemon) watch(ctx context.Context, k *cluster.Cluster, checker *check.Checker, page *status) {
-	w := &solver.Watcher{Challenges: k, Store: d.store, Zone: d.settings.zone, LookUp: checker.CNAME, Log: d.log}
+func (d *daemon) watch(ctx context.Context, k *cluster.Cluster, sv *solver.Solver, checker *check.Checker, page *status) {
+	w := &solver.Watcher{Challenges: k, Store: d.store, Zone: d.settings.zone, LookUp: checker.CNAME, Presented: sv.Presented, Log: d.log}
 	var wg sync.WaitGroup
 	wg.Go(func() { k.Run(ctx) })
 	wg.Go(func() { w.Run(ctx) })

@@ -61,7 +61,7 @@ over its variable.`,
 			page := &status{daemon: d, checker: checker, cluster: k, settings: c, group: w.group,
 				service: newService(k, c.dnsService, d.log)}
 			d.page = page.Status
-			d.beside = func(ctx context.Context) { d.watch(ctx, k, checker, page) }
+			d.beside = func(ctx context.Context) { d.watch(ctx, k, sv, checker, page) }
 			return d.run(cmd.Context(), ready, w.runner(sv, d.log), sv)
 		},
 	}

@@ -51,8 +51,8 @@ type Serves func(ctx context.Context, address, name, value string) (bool, error)
 // try to the next.
 type LookUp func(ctx context.Context, namespace, domain string) check.Result
 
-// Solver implements cert-manager's webhook.Solver. It keeps nothing itself, so
-// any replica can take any call, and a call can be repeated at will.
+// Solver implements cert-manager's webhook.Solver. Any replica can take any call,
+// and a call can be repeated at will: it keeps nothing that a call depends on.
 type Solver struct {
 	zone    *zone.Zone
 	store   Store
@@ -60,6 +60,7 @@ type Solver struct {
 	lookUp  LookUp
 	log     *slog.Logger
 	metrics metrics
+	memory  memory
 }
 
 // New returns a solver that writes to store and asks the DNS servers by serves.
@@ -106,6 +107,7 @@ func (s *Solver) present(ctx context.Context, req *whapi.ChallengeRequest) error
 		log.Error("a challenge cannot be stored", "err", err)
 		return errStore
 	}
+	s.memory.add(req.ResourceNamespace, req.DNSName, req.Key)
 	if err := s.await(ctx, log, name, req.Key); err != nil {
 		return err
 	}
@@ -127,6 +129,7 @@ func (s *Solver) CleanUp(req *whapi.ChallengeRequest) error {
 
 func (s *Solver) cleanUp(ctx context.Context, req *whapi.ChallengeRequest) error {
 	log := s.log.With("domain", req.DNSName, "namespace", req.ResourceNamespace)
+	s.memory.remove(req.ResourceNamespace, req.DNSName, req.Key)
 	id, err := s.zone.ID(req.ResourceNamespace, req.DNSName)
 	if err != nil {
 		log.Info("nothing to clean up: this challenge cannot have been presented", "reason", err)

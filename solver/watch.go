@@ -32,6 +32,7 @@ type Watcher struct {
 	Store      Store
 	Zone       *zone.Zone
 	LookUp     LookUp
+	Presented  func(cluster.Challenge) bool // by this replica: see Solver.Presented
 	Log        *slog.Logger
 
 	waiting map[string]*waiting // by UID; touched by Run alone
@@ -144,11 +145,12 @@ func (w *Watcher) look(ctx context.Context, c cluster.Challenge, entry *waiting)
 }
 
 // restore puts back what the store has lost. cert-manager works on few challenges
-// at a time (60 by default), so the store is asked for each. Only a Challenge's
-// status counts, which cert-manager alone writes: the rest may be a forgery.
+// at a time (60 by default), so the store is asked for each. Of a Challenge only
+// the status counts, which cert-manager alone writes, or what this replica knows
+// itself: the rest may be a forgery.
 func (w *Watcher) restore(ctx context.Context, challenges []cluster.Challenge) {
 	for _, c := range challenges {
-		if !c.Presented {
+		if !c.Presented && !w.Presented(c) {
 			continue
 		}
 		id, err := w.Zone.ID(c.Scope, c.Domain)
@@ -178,7 +180,7 @@ func (w *Watcher) restore(ctx context.Context, challenges []cluster.Challenge) {
 // meanwhile: it marks a Challenge as ended first, and then cleans up.
 func (w *Watcher) putBack(ctx context.Context, id uuid.UUID, c cluster.Challenge) (done bool, err error) {
 	now, err := w.Challenges.Current(ctx, c)
-	if err != nil || now.Ended || !now.Presented {
+	if err != nil || now.Ended || !now.Presented && !w.Presented(now) {
 		return false, err
 	}
 	if err := w.Store.Add(ctx, id, c.Key); err != nil {

@@ -23,6 +23,7 @@ type fakeChallenges struct {
 	mu      sync.Mutex
 	watched []cluster.Challenge
 	current map[types.UID][]cluster.Challenge // one for each Current; the last stays
+	here    bool                              // presented by this replica
 	nudges  int
 	told    []string
 }
@@ -45,6 +46,8 @@ func (f *fakeChallenges) Current(_ context.Context, c cluster.Challenge) (cluste
 	}
 	return list[0], nil
 }
+
+func (f *fakeChallenges) presented(cluster.Challenge) bool { return f.here }
 
 func (f *fakeChallenges) Nudge(context.Context, cluster.Challenge) error {
 	f.mu.Lock()
@@ -70,7 +73,7 @@ func watching(t *testing.T, f *fakeChallenges, lookUp LookUp, test func(t *testi
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		store := records.NewMemory()
-		w := &Watcher{Challenges: f, Store: store, Zone: z, LookUp: lookUp, Log: slog.New(slog.DiscardHandler)}
+		w := &Watcher{Challenges: f, Store: store, Zone: z, LookUp: lookUp, Presented: f.presented, Log: slog.New(slog.DiscardHandler)}
 		go w.Run(ctx)
 		test(t, store, z)
 		cancel()
@@ -125,16 +128,18 @@ func TestWatcherRestores(t *testing.T) {
 	ended.Presented, ended.Ended = true, true
 	for name, tc := range map[string]struct {
 		watched cluster.Challenge
+		here    bool
 		current []cluster.Challenge
 		want    []string
 	}{
-		"lost":                            {presented, nil, []string{"value"}},
-		"not presented yet":               {waiting, nil, nil},
-		"cleaned up, the watch is late":   {presented, []cluster.Challenge{ended}, nil},
-		"cleaned up while it is put back": {presented, []cluster.Challenge{presented, ended}, nil},
+		"lost":                            {presented, false, nil, []string{"value"}},
+		"not presented yet":               {waiting, false, nil, nil},
+		"presented here, not noted yet":   {waiting, true, nil, []string{"value"}},
+		"cleaned up, the watch is late":   {presented, true, []cluster.Challenge{ended}, nil},
+		"cleaned up while it is put back": {presented, false, []cluster.Challenge{presented, ended}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := &fakeChallenges{watched: []cluster.Challenge{tc.watched}, current: map[types.UID][]cluster.Challenge{"1": tc.current}}
+			f := &fakeChallenges{here: tc.here, watched: []cluster.Challenge{tc.watched}, current: map[types.UID][]cluster.Challenge{"1": tc.current}}
 			watching(t, f, nil, func(t *testing.T, store *records.Memory, z *zone.Zone) {
 				time.Sleep(10 * time.Second)
 				synctest.Wait()
