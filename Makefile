@@ -6,7 +6,7 @@ GOFLAGS_BUILD := -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
 FUZZTIME ?= 20s
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo demo-shell demo-stop test unit race fuzz e2e vet lint bench fmt clean
+.PHONY: help setup build demo demo-shell demo-stop test unit race fuzz e2e vet lint chart image bench fmt clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,20 @@ lint: ## golangci-lint, built once from hack/lint/go.mod
 	@cd hack/lint && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o $(BIN)/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 	$(BIN)/golangci-lint run ./...
 	cd test && $(BIN)/golangci-lint run --config ../.golangci.yaml ./...
+
+chart: ## lint, render, test and package the Helm chart into .cache/
+	cd test && go test -count=1 ./chart
+	cd test && go run ./cmd/chart package ../charts/signpost ../.cache
+
+PLATFORMS ?= linux/$(shell go env GOARCH)
+IMAGE ?= signpost:$(VERSION)
+
+image: ## build the image with docker or buildah (PLATFORMS=linux/amd64,linux/arm64, IMAGE=name:tag)
+	@if command -v docker >/dev/null && docker buildx version >/dev/null 2>&1; then \
+	  docker buildx build --platform $(PLATFORMS) --build-arg VERSION=$(VERSION) --tag $(IMAGE) $(IMAGE_FLAGS) .; \
+	elif command -v buildah >/dev/null; then \
+	  buildah build --platform $(PLATFORMS) --build-arg VERSION=$(VERSION) --manifest $(IMAGE) $(IMAGE_FLAGS) .; \
+	else echo "error: to build the image, install docker with buildx, or buildah (apt-get install buildah)" >&2; exit 1; fi
 
 bench: build ## compare the DNS server with its peers on this machine; writes docs/benchmarks.md
 	@hack/setup bench
