@@ -12,7 +12,7 @@ PARTS ?= peers scale ready
 IN_TEST := cd test && CGO_ENABLED=0 GOFLAGS=-trimpath
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build size demo demo-shell demo-stop test unit race fuzz e2e vet lint bench profile fmt clean
+.PHONY: help setup build size demo demo-shell demo-stop test unit race fuzz e2e vet lint chart image bench profile fmt clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,20 @@ lint: ## golangci-lint, built once from hack/lint/go.mod
 	@cd hack/lint && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o $(BIN)/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 	$(BIN)/golangci-lint run ./...
 	$(IN_TEST) $(BIN)/golangci-lint run --config ../.golangci.yaml ./...
+
+chart: ## lint, render, test and package the Helm chart into .cache/
+	$(IN_TEST) go test -count=1 ./chart
+	$(IN_TEST) go run ./cmd/chart package ../charts/signpost ../.cache
+
+PLATFORMS ?= linux/$(shell go env GOARCH)
+IMAGE ?= signpost:$(VERSION)
+
+image: ## build the image with docker or buildah (PLATFORMS=linux/amd64,linux/arm64, IMAGE=name:tag)
+	@if command -v docker >/dev/null && docker buildx version >/dev/null 2>&1; then \
+	  docker buildx build --platform $(PLATFORMS) --build-arg VERSION=$(VERSION) --tag $(IMAGE) $(IMAGE_FLAGS) .; \
+	elif command -v buildah >/dev/null; then \
+	  buildah build --platform $(PLATFORMS) --build-arg VERSION=$(VERSION) --manifest $(IMAGE) $(IMAGE_FLAGS) .; \
+	else echo "error: to build the image, install docker with buildx, or buildah (apt-get install buildah)" >&2; exit 1; fi
 
 bench: build ## measure on this machine, beside other DNS servers; writes docs/benchmarks.md (PARTS="peers scale ready")
 	@hack/setup bench

@@ -1,0 +1,158 @@
+{{- define "signpost.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{- /* Cut to 45 characters, so that every suffix of the chart still fits into a name. */ -}}
+{{- define "signpost.fullname" -}}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 45 | trimSuffix "-" }}
+{{- else }}
+{{- $name := default .Chart.Name .Values.nameOverride }}
+{{- if contains $name .Release.Name }}
+{{- .Release.Name | trunc 45 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-%s" .Release.Name $name | trunc 45 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "signpost.commonLabels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/part-of: signpost
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "signpost.selector" -}}
+app.kubernetes.io/name: {{ include "signpost.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: server
+{{- end }}
+
+{{- define "signpost.labels" -}}
+{{ include "signpost.selector" . }}
+{{ include "signpost.commonLabels" . }}
+{{- end }}
+
+{{- define "signpost.valkey.selector" -}}
+app.kubernetes.io/name: {{ include "signpost.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: valkey
+{{- end }}
+
+{{- define "signpost.valkey.labels" -}}
+{{ include "signpost.valkey.selector" . }}
+{{ include "signpost.commonLabels" . }}
+{{- end }}
+
+{{- define "signpost.zone" -}}
+{{- if not .Values.zone }}
+{{- fail "zone: is needed: the zone that Signpost serves, a sub-domain that you own and that nothing else uses; for example --set zone=acme.example.com" }}
+{{- end }}
+{{- .Values.zone }}
+{{- end }}
+
+{{- define "signpost.groupName" -}}
+{{- .Values.groupName | default (include "signpost.zone" .) }}
+{{- end }}
+
+{{- /* The nameservers as the program takes them: name or name=address,address. */ -}}
+{{- define "signpost.nameservers" -}}
+{{- $zone := include "signpost.zone" . }}
+{{- $list := list }}
+{{- range .Values.nameservers }}
+{{- if and (or (eq .name $zone) (hasSuffix (printf ".%s" $zone) .name)) (not .addresses) }}
+{{- fail (printf "nameservers: %s is inside the zone %s and needs its addresses, for nobody else can answer for it" .name $zone) }}
+{{- end }}
+{{- if .addresses }}
+{{- $list = append $list (printf "%s=%s" .name (join "," .addresses)) }}
+{{- else }}
+{{- $list = append $list .name }}
+{{- end }}
+{{- end }}
+{{- join " " ($list | default (list (printf "ns-%s" $zone))) }}
+{{- end }}
+
+{{- /* The names of the nameservers alone, separated by spaces. */ -}}
+{{- define "signpost.nameserverNames" -}}
+{{- $names := list }}
+{{- range splitList " " (include "signpost.nameservers" .) }}
+{{- $names = append $names (first (splitList "=" .)) }}
+{{- end }}
+{{- join " " $names }}
+{{- end }}
+
+{{- define "signpost.clusterNamespace" -}}
+{{- .Values.certManager.clusterResourceNamespace | default .Values.certManager.namespace }}
+{{- end }}
+
+{{- define "signpost.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create }}
+{{- .Values.serviceAccount.name | default (include "signpost.fullname" .) }}
+{{- else }}
+{{- .Values.serviceAccount.name | default "default" }}
+{{- end }}
+{{- end }}
+
+{{- define "signpost.image" -}}
+{{- if .Values.image.digest }}
+{{- printf "%s@%s" .Values.image.repository .Values.image.digest }}
+{{- else }}
+{{- printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) }}
+{{- end }}
+{{- end }}
+
+{{- define "signpost.valkey.image" -}}
+{{- with .Values.redis.bundled.image }}
+{{- if .digest }}
+{{- printf "%s@%s" .repository .digest }}
+{{- else }}
+{{- printf "%s:%s" .repository .tag }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "signpost.valkey.fullname" -}}
+{{- printf "%s-valkey" (include "signpost.fullname" .) }}
+{{- end }}
+
+{{- /* The Secret with the password of Redis; empty for none. */ -}}
+{{- define "signpost.redisSecret" -}}
+{{- if .Values.redis.existingSecret }}
+{{- .Values.redis.existingSecret }}
+{{- else if eq .Values.redis.mode "bundled" }}
+{{- include "signpost.valkey.fullname" . }}
+{{- end }}
+{{- end }}
+
+{{- define "signpost.dnsServiceType" -}}
+{{- .Values.dnsService.type | default (ternary "ClusterIP" "LoadBalancer" .Values.hostPort.enabled) }}
+{{- end }}
+
+{{- /* The names of the DNS Services, separated by spaces; empty for none. */ -}}
+{{- define "signpost.dnsServices" -}}
+{{- $name := printf "%s-dns" (include "signpost.fullname" .) }}
+{{- if not .Values.dnsService.enabled }}
+{{- else if .Values.dnsService.splitProtocols }}
+{{- printf "%s-udp %s-tcp" $name $name }}
+{{- else }}
+{{- $name }}
+{{- end }}
+{{- end }}
+
+{{- define "signpost.acmeServer" -}}
+{{- if eq .Values.issuer.server "production" -}}
+https://acme-v02.api.letsencrypt.org/directory
+{{- else if eq .Values.issuer.server "staging" -}}
+https://acme-staging-v02.api.letsencrypt.org/directory
+{{- else -}}
+{{- .Values.issuer.server }}
+{{- end }}
+{{- end }}
+
+{{- define "signpost.makesIssuer" -}}
+{{- if and .Values.issuer.create .Values.issuer.email }}yes{{ end }}
+{{- end }}

@@ -1,0 +1,81 @@
+package chart
+
+import (
+	"strings"
+	"testing"
+
+	"helm.sh/helm/v3/pkg/chart"
+	"helm.sh/helm/v3/pkg/chartutil"
+	"helm.sh/helm/v3/pkg/engine"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/dynamic/fake"
+)
+
+// cluster answers lookup with objects of its own, as a real one would.
+type cluster struct{ client dynamic.Interface }
+
+func (c cluster) GetClientFor(apiVersion, kind string) (dynamic.NamespaceableResourceInterface, bool, error) {
+	gv, err := schema.ParseGroupVersion(apiVersion)
+	return c.client.Resource(gv.WithResource(strings.ToLower(kind) + "s")), kind != "Namespace", err
+}
+
+func inCluster(t *testing.T, certManager bool, objects ...runtime.Object) (*rendered, error) {
+	t.Helper()
+	objects = append(objects, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "kube-system"}})
+	client := cluster{fake.NewSimpleDynamicClient(scheme(), objects...)}
+	return renderValues(t, values(t, minimal), func(c *chart.Chart, v chartutil.Values) (map[string]string, error) {
+		if !certManager {
+			v["Capabilities"] = chartutil.DefaultCapabilities
+		}
+		return engine.RenderWithClientProvider(c, v, client)
+	})
+}
+
+func TestPasswordIsKept(t *testing.T) {
+	password := func(r *rendered) string {
+		return string(get[*corev1.Secret](t, r, "Secret/signpost-valkey").Data["redis-password"])
+	}
+	first, err := inCluster(t, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := password(first); len(p) != 32 {
+		t.Fatalf("the password has %d characters", len(p))
+	}
+	old := get[*corev1.Secret](t, first, "Secret/signpost-valkey")
+	second, err := inCluster(t, true, old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if password(second) != password(first) {
+		t.Error("an upgrade changes the password")
+	}
+	third, err := inCluster(t, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if password(third) == password(first) {
+		t.Error("two installations have the same password")
+	}
+	if must(t, "redis.existingSecret=mine").has("Secret/signpost-valkey") {
+		t.Error("there is a Secret beside the existing one")
+	}
+}
+
+func TestCertManagerIsMissing(t *testing.T) {
+	if _, err := inCluster(t, false); err == nil || !strings.Contains(err.Error(), "cert-manager is not installed") {
+		t.Errorf("in a cluster without cert-manager: %v", err)
+	}
+	// helm template asks no cluster, and knows no API groups but Kubernetes' own.
+	_, err := renderValues(t, values(t, minimal), func(c *chart.Chart, v chartutil.Values) (map[string]string, error) {
+		v["Capabilities"] = chartutil.DefaultCapabilities
+		return engine.Render(c, v)
+	})
+	if err != nil {
+		t.Errorf("helm template: %v", err)
+	}
+}
