@@ -35,6 +35,7 @@ func TestMain(m *testing.M) {
 //	redis start     runs a real redis-server on $REDIS; redis stop kills it
 //	dig STATUS NAME TYPE [VALUE]  asks $DNS until it answers so, for 10 s at most
 //	http CODE PATH [TEXT]         gets PATH from $HTTP likewise
+//	world …         a DNS of its own; see worldCommand
 func TestSessions(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/cli",
@@ -50,6 +51,7 @@ func TestSessions(t *testing.T) {
 			"dig":   digCommand,
 			"http":  httpCommand,
 			"code":  codeCommand,
+			"world": worldCommand(t),
 		},
 	})
 }

@@ -33,11 +33,6 @@ func (c *clusterSettings) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&c.dnsService, "dns-service", "", "namespace/name of the Service in front of the DNS server, whose address the status page then shows")
 }
 
-// addResolverFlag adds the one flag of everything that looks up CNAMEs.
-func addResolverFlag(fs *pflag.FlagSet, resolvers *[]string) {
-	fs.StringArrayVar(resolvers, "resolver", nil, "recursive resolver that domains are looked up with, as address:port; repeat for more (default: those of this machine)")
-}
-
 // validate returns what is wrong with the settings.
 func (c *clusterSettings) validate() (mistakes []string) {
 	mistakes = append(mistakes, checkResolvers(c.resolvers)...)
@@ -46,15 +41,6 @@ func (c *clusterSettings) validate() (mistakes []string) {
 	}
 	if namespace, name, ok := strings.Cut(c.dnsService, "/"); c.dnsService != "" && (!ok || namespace == "" || name == "") {
 		mistakes = append(mistakes, fmt.Sprintf("--dns-service: %q: write namespace/name", c.dnsService))
-	}
-	return mistakes
-}
-
-func checkResolvers(resolvers []string) (mistakes []string) {
-	for _, r := range resolvers {
-		if err := checkAddress(r); err != nil || strings.HasPrefix(r, ":") {
-			mistakes = append(mistakes, fmt.Sprintf("--resolver: %q: write address:port, for example 9.9.9.9:53", r))
-		}
 	}
 	return mistakes
 }

@@ -60,7 +60,12 @@ func parseMistakes(fs *pflag.FlagSet, args []string) (mistakes []string) {
 			continue
 		}
 		f := fs.Lookup(name)
-		if f == nil || !strings.HasPrefix(args[i], "--") {
+		if !strings.HasPrefix(args[i], "--") {
+			if f = shorthand(fs, name); f != nil {
+				name, value, hasValue = f.Name, strings.TrimPrefix(args[i][2:], "="), len(args[i]) > 2
+			}
+		}
+		if f == nil {
 			mistakes = append(mistakes, "there is no flag "+strings.SplitN(args[i], "=", 2)[0])
 			continue
 		}
@@ -80,4 +85,12 @@ func parseMistakes(fs *pflag.FlagSet, args []string) (mistakes []string) {
 		}
 	}
 	return mistakes
+}
+
+// shorthand returns the flag that -o, -o=value or -ovalue means.
+func shorthand(fs *pflag.FlagSet, name string) *pflag.Flag {
+	if len(name) < 2 {
+		return nil
+	}
+	return fs.ShorthandLookup(name[1:2])
 }

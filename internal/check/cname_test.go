@@ -139,6 +139,36 @@ func TestResolverDoesNotTell(t *testing.T) {
 	}
 }
 
+// A dead resolver in front of a good one costs one timeout, not the answer.
+func TestFirstResolverIsDead(t *testing.T) {
+	w := newWorld(t)
+	w.setDomain("_acme-challenge CNAME " + w.target + ".")
+	w.Hook(resolver, dnsworld.Silent)
+	w.Resolvers = append(w.Resolvers, w.Resolver("127.53.0.54"))
+	w.Timeout = time.Second
+	start := time.Now()
+	if got := w.CNAME(context.Background(), scope, domain); got.Status != check.OK {
+		t.Errorf("got %+v", got)
+	}
+	if took := time.Since(start); took < w.Timeout || took > 2*w.Timeout {
+		t.Errorf("took %v", took)
+	}
+}
+
+// An answer that is cut is asked for again over TCP.
+func TestTruncated(t *testing.T) {
+	w := newWorld(t)
+	w.setDomain("_acme-challenge CNAME " + w.target + ".")
+	w.Hook(resolver, func(q *dns.Msg, network string) (*dns.Msg, bool) {
+		m := dnsworld.Reply(q)
+		m.Truncated = true
+		return m, network == "udp"
+	})
+	if got := w.CNAME(context.Background(), scope, domain); got.Status != check.OK {
+		t.Errorf("got %+v", got)
+	}
+}
+
 func TestResolverThatIsNotThere(t *testing.T) {
 	w := newWorld(t)
 	w.Resolvers = []string{w.Addr("127.53.0.99")}

@@ -76,19 +76,32 @@ func (c *Checker) ask(ctx context.Context, name string, qtype uint16) (*dns.Msg,
 func (c *Checker) resolve(ctx context.Context, name string, qtype uint16, checkingDisabled bool) (*dns.Msg, error) {
 	q := newQuery(name, qtype)
 	q.CheckingDisabled = checkingDisabled
+	resolvers := c.resolvers()
+	said := make([]string, len(resolvers)) // what those say that we need not ask again
 	var s silence
-	for _, resolver := range c.resolvers() {
-		m, err := c.exchange(ctx, resolver, q)
-		switch {
-		case err != nil:
-			s.tries = append(s.tries, fmt.Sprintf("resolver %s %v", resolver, err))
-		case m.Rcode != dns.RcodeSuccess && m.Rcode != dns.RcodeNameError:
-			s.servfail = s.servfail || m.Rcode == dns.RcodeServerFailure
-			s.tries = append(s.tries, fmt.Sprintf("resolver %s answered %s for %s %s",
-				resolver, rcode(m), plain(name), dns.TypeToString[qtype]))
-		default:
-			return m, nil
+	for range 2 { // all once before any of them twice, so that a dead one costs little
+		for i, resolver := range resolvers {
+			if said[i] != "" {
+				continue
+			}
+			m, err := c.ask1(ctx, resolver, q)
+			switch {
+			case errors.Is(err, errNoAnswer):
+			case err != nil:
+				said[i] = err.Error()
+			case m.Rcode != dns.RcodeSuccess && m.Rcode != dns.RcodeNameError:
+				s.servfail = s.servfail || m.Rcode == dns.RcodeServerFailure
+				said[i] = fmt.Sprintf("answered %s for %s %s", rcode(m), plain(name), dns.TypeToString[qtype])
+			default:
+				return m, nil
+			}
 		}
+	}
+	for i, resolver := range resolvers {
+		if said[i] == "" {
+			said[i] = errNoAnswer.Error()
+		}
+		s.tries = append(s.tries, "resolver "+resolver+" "+said[i])
 	}
 	return nil, &s
 }
@@ -109,14 +122,20 @@ func (c *Checker) at(addr netip.Addr) string {
 	return net.JoinHostPort(addr.String(), strconv.Itoa(int(port)))
 }
 
-// exchange asks over UDP, twice if need be, and over TCP if the answer was cut.
+// exchange is ask1, a second time if there was no answer.
 func (c *Checker) exchange(ctx context.Context, address string, q *dns.Msg) (*dns.Msg, error) {
-	m, err := c.once(ctx, "udp", address, q)
+	m, err := c.ask1(ctx, address, q)
 	if errors.Is(err, errNoAnswer) && ctx.Err() == nil {
-		m, err = c.once(ctx, "udp", address, q)
+		return c.ask1(ctx, address, q)
 	}
+	return m, err
+}
+
+// ask1 asks over UDP, and over TCP if the answer was cut.
+func (c *Checker) ask1(ctx context.Context, address string, q *dns.Msg) (*dns.Msg, error) {
+	m, err := c.once(ctx, "udp", address, q)
 	if err == nil && m.Truncated {
-		m, err = c.once(ctx, "tcp", address, q)
+		return c.once(ctx, "tcp", address, q)
 	}
 	return m, err
 }
