@@ -219,3 +219,17 @@ func TestNameserverNames(t *testing.T) {
 		}
 	}
 }
+
+// Only A to Z are folded (RFC 4343).
+func TestFold(t *testing.T) {
+	for i := range 256 {
+		c := byte(i)
+		want := c
+		if strings.ContainsRune("ABCDEFGHIJKLMNOPQRSTUVWXYZ", rune(c)) {
+			want = c - 'A' + 'a'
+		}
+		if got := fold(c); got != want {
+			t.Errorf("fold(%d) = %d, want %d", c, got, want)
+		}
+	}
+}

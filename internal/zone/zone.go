@@ -121,17 +121,22 @@ func ParseID[T string | []byte](label T) (id uuid.UUID, ok bool) {
 	return id, true
 }
 
-func unhex(c byte) byte {
-	switch {
-	case '0' <= c && c <= '9':
-		return c - '0'
-	case 'a' <= c && c <= 'f':
-		return c - 'a' + 10
-	case 'A' <= c && c <= 'F':
-		return c - 'A' + 10
+// unhex returns the value of a hexadecimal digit, more than 15 for any other octet.
+// By a table: the digits are random, and branches would be mispredicted.
+func unhex(c byte) byte { return hexValues[c] }
+
+var hexValues = func() (values [256]byte) {
+	for i := range values {
+		values[i] = 0xff
 	}
-	return 0xff
-}
+	for i := range byte(10) {
+		values['0'+i] = i
+	}
+	for i := range byte(6) {
+		values['a'+i], values['A'+i] = 10+i, 10+i
+	}
+	return values
+}()
 
 var (
 	errEmpty = errors.New("is empty")
