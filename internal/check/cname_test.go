@@ -67,11 +67,11 @@ func TestCNAME(t *testing.T) {
 			if tc.domain == "" {
 				tc.domain = domain
 			}
-			target, err := w.Checker.Zone.Target(scope, tc.domain)
+			target, err := w.Zone.Target(scope, tc.domain)
 			if err != nil {
 				target = "none"
 			}
-			other, _ := w.Checker.Zone.Target("team-a", domain)
+			other, _ := w.Zone.Target("team-a", domain)
 			r := strings.NewReplacer("$T", target, "$U", strings.ToUpper(target), "$A", other)
 			w.setDomain(r.Replace(tc.records))
 			if strings.HasPrefix(tc.name, "a zone of its own") {
@@ -131,7 +131,7 @@ func TestResolverDoesNotTell(t *testing.T) {
 
 			// The switch that the hint names works.
 			w.setDomain("_acme-challenge CNAME " + w.target + ".")
-			other := &check.Checker{Zone: w.Checker.Zone, Resolvers: append(w.Resolvers, w.Resolver("127.53.0.54")), Timeout: w.Timeout}
+			other := &check.Checker{Zone: w.Zone, Resolvers: append(w.Resolvers, w.Resolver("127.53.0.54")), Timeout: w.Timeout}
 			if got := other.CNAME(context.Background(), scope, domain); got.Status != check.OK {
 				t.Errorf("with a second resolver: %+v", got)
 			}

@@ -158,14 +158,15 @@ func (c *Checker) askEach(ctx context.Context, servers []server, name string) []
 
 // ttl returns for how long a resolver goes on with its answer (RFC 2308 section 5).
 func ttl(m *dns.Msg) time.Duration {
-	for _, rr := range append(m.Answer, m.Ns...) {
-		seconds := rr.Header().Ttl
-		if soa, ok := rr.(*dns.SOA); ok {
-			seconds = min(seconds, soa.Minttl)
-		}
-		return time.Duration(seconds) * time.Second
+	records := append(m.Answer, m.Ns...)
+	if len(records) == 0 {
+		return 0
 	}
-	return 0
+	seconds := records[0].Header().Ttl
+	if soa, ok := records[0].(*dns.SOA); ok {
+		seconds = min(seconds, soa.Minttl)
+	}
+	return time.Duration(seconds) * time.Second
 }
 
 // about rounds up to one of a few steps, so that the sentence with it does not
