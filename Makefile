@@ -48,7 +48,8 @@ fuzz: ## fuzz the DNS server and the names, FUZZTIME each
 	go test -run '^$$' -fuzz FuzzRespond -fuzztime $(FUZZTIME) ./dnsserve
 	go test -run '^$$' -fuzz FuzzDomain -fuzztime $(FUZZTIME) ./internal/zone
 
-e2e: setup build ## cert-manager's conformance suite, and certificates issued for real
+e2e: build ## cert-manager's conformance suite, and certificates issued for real
+	@hack/setup test
 	$(IN_TEST) TEST_ASSET_ETCD=$(BIN)/etcd TEST_ASSET_KUBE_APISERVER=$(BIN)/kube-apiserver TEST_ASSET_KUBECTL=$(BIN)/kubectl \
 	  go test -count=1 -timeout 20m ./...
 
