@@ -1,0 +1,73 @@
+package main
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// Every warning and error in the log is explained in docs/troubleshooting.md.
+func TestEveryLogLineIsExplained(t *testing.T) {
+	b, err := os.ReadFile("docs/troubleshooting.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc := string(b)
+	lines := logLines(t)
+	if len(lines) < 15 {
+		t.Fatalf("only %d lines were found: %q", len(lines), lines)
+	}
+	for _, line := range lines {
+		begin, _, cut := strings.Cut(line, "; ") // the doc leaves out what follows
+		if !strings.Contains(doc, "`"+begin+"`") && !(cut && strings.Contains(doc, "`"+begin+"; …`")) &&
+			!strings.Contains(doc, strings.SplitAfter(begin, ": ")[0]+"…`") {
+			t.Errorf("docs/troubleshooting.md does not explain the log line %q", line)
+		}
+	}
+}
+
+// logLines returns the text of every Warn and Error of the product.
+func logLines(t *testing.T) (lines []string) {
+	t.Helper()
+	err := filepath.WalkDir(".", func(path string, e fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case e.IsDir() && (path == "test" || path == "hack" || strings.HasPrefix(e.Name(), ".") && path != "."):
+			return filepath.SkipDir
+		case !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go"):
+			return nil
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		if err != nil {
+			return err
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			if !ok || len(call.Args) == 0 {
+				return true
+			}
+			if fun, ok := call.Fun.(*ast.SelectorExpr); ok && (fun.Sel.Name == "Warn" || fun.Sel.Name == "Error") {
+				if lit, ok := call.Args[0].(*ast.BasicLit); ok && lit.Kind == token.STRING {
+					text, err := strconv.Unquote(lit.Value)
+					if err != nil {
+						t.Fatal(err)
+					}
+					lines = append(lines, text)
+				}
+			}
+			return true
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lines
+}
