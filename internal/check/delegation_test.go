@@ -31,7 +31,7 @@ func TestDelegation(t *testing.T) {
 	inside := func(records string) func(*testing.T, *world) {
 		return func(t *testing.T, w *world) {
 			const flag = "ns.acme.example.com=" + ourServer
-			w.Nameservers, _ = w.Checker.Zone.Nameservers([]string{flag})
+			w.Nameservers, _ = w.Zone.Nameservers([]string{flag})
 			w.Serve("example.com", "@ NS ns0\nns0 A 127.53.0.10\nacme NS ns.acme\n"+records, parentServer)
 			w.serve(t, ourServer, flag)
 		}

@@ -3,6 +3,7 @@ package check
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -158,7 +159,7 @@ func (c *Checker) askEach(ctx context.Context, servers []server, name string) []
 
 // ttl returns for how long a resolver goes on with its answer (RFC 2308 section 5).
 func ttl(m *dns.Msg) time.Duration {
-	records := append(m.Answer, m.Ns...)
+	records := slices.Concat(m.Answer, m.Ns)
 	if len(records) == 0 {
 		return 0
 	}

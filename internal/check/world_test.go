@@ -91,11 +91,11 @@ func (w *world) setDomain(records string) {
 // serve runs a real server for our zone at an address.
 func (w *world) serve(t *testing.T, address string, nameservers ...string) {
 	t.Helper()
-	ns, err := w.Checker.Zone.Nameservers(nameservers)
+	ns, err := w.Zone.Nameservers(nameservers)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := dnsserve.Listen(dnsserve.Config{Zone: w.Checker.Zone, Nameservers: ns, Records: noRecords{},
+	s, err := dnsserve.Listen(dnsserve.Config{Zone: w.Zone, Nameservers: ns, Records: noRecords{},
 		Listen: []string{w.Addr(address)}, Identity: "replica-1"})
 	if err != nil {
 		t.Fatal(err)
