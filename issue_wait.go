@@ -65,10 +65,14 @@ func (w *waiter) look(ctx context.Context) (ready bool, err error) {
 	if err != nil {
 		return false, cluster.Explain(err, "reading Certificate "+w.certificate.Name)
 	}
-	if isReady(c) {
-		return true, nil
+	ready = isReady(c)
+	if ready {
+		w.nextCNAME = time.Time{} // it may have been quicker than our looking
 	}
 	w.lookUp(ctx)
+	if ready {
+		return true, nil
+	}
 	challenges, err := w.client.CM.AcmeV1().Challenges(namespace).List(ctx, metav1.ListOptions{})
 	if apierrors.IsForbidden(err) {
 		w.progress.wait("the certificate to be Ready (you may not read its Challenges)")

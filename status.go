@@ -32,6 +32,9 @@ type status struct {
 	settings *clusterSettings
 	service  *service
 	group    string
+	cas      authorities
+
+	directories map[string]string // of the CAs, by scope/domain; touched by run alone
 
 	mu     sync.Mutex
 	shown  web.Status
@@ -127,11 +130,13 @@ func (s *status) domains(ctx context.Context) []web.Domain {
 		}
 		return found[key]
 	}
+	directories := map[string]string{}
 	for _, c := range s.cluster.Certificates() {
 		var seen []*web.Domain
 		for _, name := range c.DNSNames {
 			if d := get(c.Scope, name); d != nil && !slices.Contains(seen, d) {
 				seen = append(seen, d)
+				directories[d.Scope+"/"+d.Name] = c.Server
 				d.Certificates = append(d.Certificates, web.Certificate{
 					Namespace: c.Namespace, Name: c.Name, Secret: c.Secret, DNSNames: c.DNSNames, Issuer: c.Issuer,
 					Ready: c.Ready, Reason: c.Reason, NotAfter: c.NotAfter, RenewalTime: c.RenewalTime,
@@ -153,6 +158,7 @@ func (s *status) domains(ctx context.Context) []web.Domain {
 			State: c.State, Reason: c.Reason, Presented: c.Presented, Asked: s.asked(ctx, c),
 		})
 	}
+	s.directories = directories
 	var list []web.Domain
 	for _, key := range slices.Sorted(maps.Keys(found)) {
 		list = append(list, *found[key])
@@ -218,11 +224,12 @@ func (s *status) checkDomains(ctx context.Context, domains []web.Domain, wg *syn
 		}
 		c.running = true
 		s.domain[key] = c
+		directory := s.directories[key]
 		wg.Go(func() {
 			defer func() { <-slots }()
 			ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 			defer cancel()
-			results := s.checker.Domain(ctx, d.Scope, d.Name, nil)
+			results := s.checker.Domain(ctx, d.Scope, d.Name, s.cas.identities(ctx, directory))
 			fine := !slices.ContainsFunc(results, func(r check.Result) bool { return r.Status == check.Failed || r.Status == check.Unknown })
 			next := time.Now().Add(domainInterval)
 			if fine {

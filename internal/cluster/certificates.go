@@ -18,6 +18,7 @@ type Certificate struct {
 	DNSNames    []string // those that can come to us: see Certificates
 	Scope       string   // of the targets
 	Issuer      string   // kind/name
+	Server      string   // the CA's ACME directory
 	Ready       bool
 	Reason      string // cert-manager's words, when it is not ready
 	NotAfter    *time.Time
@@ -54,7 +55,9 @@ func (x *Cluster) Certificates() (list []Certificate) {
 		if len(names) == 0 {
 			continue
 		}
-		list = append(list, x.certificate(c, kind, names))
+		certificate := x.certificate(c, kind, names)
+		certificate.Server = spec.ACME.Server
+		list = append(list, certificate)
 	}
 	slices.SortFunc(list, func(a, b Certificate) int {
 		return strings.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name)

@@ -3,12 +3,9 @@ package browser
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"slices"
 	"testing"
 	"time"
 
@@ -16,6 +13,8 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+
+	"github.com/signpost-acme/signpost/test/chrome"
 )
 
 // tab is a page of the browser. What it cannot do ends the test.
@@ -36,33 +35,12 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// withBrowser starts Chromium with nothing in it from before.
 func withBrowser(run func() int) (int, error) {
-	program, err := exec.LookPath("chromium")
-	if err != nil {
-		program, err = exec.LookPath("google-chrome")
-	}
-	if err != nil {
-		return 1, errors.New("chromium is missing: run hack/setup, or on Debian and Ubuntu: apt-get install chromium")
-	}
-	dir, err := os.MkdirTemp("", "signpost-browser-")
+	ctx, stop, err := chrome.Start()
 	if err != nil {
 		return 1, err
 	}
-	defer os.RemoveAll(dir)
-	options := slices.Clone(chromedp.DefaultExecAllocatorOptions[:])
-	options = append(options, chromedp.ExecPath(program), chromedp.UserDataDir(dir))
-	for _, flag := range []string{"no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
-		"disable-component-update", "disable-sync", "hide-scrollbars"} {
-		options = append(options, chromedp.Flag(flag, true))
-	}
-	ctx, stop := chromedp.NewExecAllocator(context.Background(), options...)
-	defer stop() // and waits
-	ctx, cancel := chromedp.NewContext(ctx)
-	defer cancel()
-	if err := chromedp.Do(ctx); err != nil {
-		return 1, fmt.Errorf("chromium does not start: %w", err)
-	}
+	defer stop()
 	chromium = ctx
 	return run(), nil
 }

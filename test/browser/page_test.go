@@ -2,6 +2,7 @@ package browser
 
 import (
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -165,7 +166,7 @@ func TestPhone(t *testing.T) {
 	long := domain(mustZone(t), strings.Repeat("averylonglabelwithoutanyroomtobreakitintotwopieces.", 3)+"example")
 	long.Checks = []check.Result{missing(long)}
 	for _, scheme := range []string{"light", "dark"} {
-		w.set(func(s *web.Status) { s.Domains = append(few[:3:3], long) })
+		w.set(func(s *web.Status) { s.Domains = slices.Concat(few[:3], []web.Domain{long}) })
 		b.look(360, 740, scheme)
 		for _, query := range []string{"", "?domain=*." + long.Name, "?domain=https://example.com/"} {
 			b.open(server.URL + "/" + query)

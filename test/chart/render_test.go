@@ -73,9 +73,7 @@ type rendered struct {
 // its type without a field that the type does not have.
 func render(t *testing.T, sets ...string) (*rendered, error) {
 	t.Helper()
-	return renderValues(t, values(t, sets...), func(c *chart.Chart, v chartutil.Values) (map[string]string, error) {
-		return engine.Render(c, v)
-	})
+	return renderValues(t, values(t, sets...), engine.Render)
 }
 
 func renderValues(t *testing.T, v map[string]any, run func(*chart.Chart, chartutil.Values) (map[string]string, error)) (*rendered, error) {

@@ -97,7 +97,10 @@ func TestIssueCommand(t *testing.T) {
 func TestIssueCommandCountsQuestions(t *testing.T) {
 	createIssuer(t, world.IssuerOptions{Name: "counts", SelfCheck: true}) // waits for a minute, in which we ask
 	setCNAME(t, "example.com", "counts.example.com", "cert-manager")
-	s := command(t, w.Kubeconfig, "issue", "counts.example.com", "-n", "web", "--issuer", "ClusterIssuer/counts")
+	if err := w.Namespace(t.Context(), "counts"); err != nil {
+		t.Fatal(err)
+	}
+	s := command(t, w.Kubeconfig, "issue", "counts.example.com", "-n", "counts", "--issuer", "ClusterIssuer/counts")
 	deadline := time.Now().Add(time.Minute)
 	for !strings.Contains(s.String(), "it was asked for ") || strings.HasSuffix(strings.TrimSpace(s.String()), "asked for 0 times so far)") {
 		if time.Now().After(deadline) {
