@@ -141,13 +141,17 @@ func (w *waiter) challenge(ctx context.Context, ch acmev1.Challenge) string {
 	case ch.Status.Reason != "":
 		return ch.Status.Reason
 	}
+	if asked := w.asked(ctx, ch); asked != "" { // cert-manager notes that it is presented only after its self-check
+		return fmt.Sprintf("cert-manager's self-check of %s, which takes a minute", name) + asked
+	}
 	return fmt.Sprintf("the challenge for %s to be presented", name)
 }
 
-// asked says how often the record was asked for, where that can be found out.
+// asked says how often the record was asked for, if it was, and where that can be
+// found out.
 func (w *waiter) asked(ctx context.Context, ch acmev1.Challenge) string {
 	n, err := w.client.Asked(ctx, ch.Namespace, ch.Name)
-	if err != nil {
+	if err != nil || n == 0 {
 		return ""
 	}
 	return fmt.Sprintf(" (it was asked for %d times so far)", n)

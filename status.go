@@ -169,7 +169,7 @@ func (s *status) domains(ctx context.Context) []web.Domain {
 // asked returns how often the target of a challenge was asked for, over all replicas.
 func (s *status) asked(ctx context.Context, c cluster.Challenge) (out web.Asked) {
 	id, err := s.daemon.settings.zone.ID(c.Scope, c.Domain)
-	if err != nil || !c.Presented {
+	if err != nil {
 		return out
 	}
 	counts, err := s.daemon.store.Asked(ctx, id)

@@ -102,7 +102,7 @@ func TestIssueCommandCountsQuestions(t *testing.T) {
 	}
 	s := command(t, w.Kubeconfig, "issue", "counts.example.com", "-n", "counts", "--issuer", "ClusterIssuer/counts")
 	deadline := time.Now().Add(time.Minute)
-	for !strings.Contains(s.String(), "it was asked for ") || strings.HasSuffix(strings.TrimSpace(s.String()), "asked for 0 times so far)") {
+	for !strings.Contains(s.String(), "it was asked for ") {
 		if time.Now().After(deadline) {
 			t.Fatalf("no count of questions:\n%s", s)
 		}
