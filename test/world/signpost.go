@@ -62,6 +62,9 @@ func (w *World) installSignpost(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := w.pods(ctx); err != nil {
+		return err
+	}
 	if err := w.endpoints(ctx); err != nil {
 		return err
 	}
@@ -140,14 +143,41 @@ subjects: [{kind: ServiceAccount, name: signpost, namespace: signpost}]
 `, Zone, base64.StdEncoding.EncodeToString(w.ca.pem()), strings.Join(w.nameservers(), " "))
 }
 
+// pods stand for the replicas, with the addresses that a kubelet would report:
+// the API server hands requests for a Service on to pods only.
+func (w *World) pods(ctx context.Context) error {
+	for _, r := range w.Replicas {
+		err := w.Apply(ctx, fmt.Sprintf(`
+apiVersion: v1
+kind: Pod
+metadata: {name: %s, namespace: signpost}
+spec: {serviceAccountName: signpost, containers: [{name: signpost, image: signpost}]}
+`, r.Name))
+		if err != nil {
+			return err
+		}
+		status := fmt.Sprintf(`{"status":{"phase":"Running","podIP":%[1]q,"podIPs":[{"ip":%[1]q}]}}`, ReplicaAddress(r.index))
+		if _, err := w.Kubectl(ctx, "", "patch", "pod", r.Name, "-n", "signpost", "--subresource=status", "--type=merge", "-p", status); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // endpoints makes the Service point at the replicas that run, as the endpoint
-// controller would.
+// controllers would: aggregation goes by the slices, "kubectl proxy" and its like
+// by the older kind.
 func (w *World) endpoints(ctx context.Context) error {
-	var list []string
+	var list, older []string
 	for _, r := range w.Replicas {
 		if r.Running() {
 			list = append(list, fmt.Sprintf("{addresses: [%s], conditions: {ready: true}}", ReplicaAddress(r.index)))
+			older = append(older, fmt.Sprintf("{ip: %s, targetRef: {kind: Pod, namespace: signpost, name: %s}}", ReplicaAddress(r.index), r.Name))
 		}
+	}
+	subsets := ""
+	if len(older) > 0 {
+		subsets = fmt.Sprintf("{addresses: [%s], ports: [{name: https, port: 8443}, {name: http, port: 8080}]}", strings.Join(older, ", "))
 	}
 	return w.Apply(ctx, fmt.Sprintf(`
 apiVersion: discovery.k8s.io/v1
@@ -156,7 +186,12 @@ metadata: {name: signpost-1, namespace: signpost, labels: {kubernetes.io/service
 addressType: IPv4
 ports: [{name: https, port: 8443, protocol: TCP}, {name: http, port: 8080, protocol: TCP}]
 endpoints: [%s]
-`, strings.Join(list, ", ")))
+---
+apiVersion: v1
+kind: Endpoints
+metadata: {name: signpost, namespace: signpost}
+subsets: [%s]
+`, strings.Join(list, ", "), subsets))
 }
 
 // ready waits until the replica says so.
