@@ -99,14 +99,13 @@ func TestRightsAreTheseAndNoOthers(t *testing.T) {
 	feature := map[string][]string{
 		"": {"acme.example.com/signpost create"},
 		"watchChallenges": {
-			"acme.cert-manager.io/challenges list", "acme.cert-manager.io/challenges watch", "acme.cert-manager.io/challenges patch",
-			"/events create", "/events patch", "events.k8s.io/events create", "events.k8s.io/events patch",
+			"acme.cert-manager.io/challenges get", "acme.cert-manager.io/challenges list", "acme.cert-manager.io/challenges watch", "acme.cert-manager.io/challenges patch",
+			"/events create", "acme.cert-manager.io/orders get", "cert-manager.io/certificates get",
 		},
 		"watchCertificates": {
-			"cert-manager.io/certificates get", "cert-manager.io/certificates list", "cert-manager.io/certificates watch",
-			"cert-manager.io/issuers get", "cert-manager.io/issuers list", "cert-manager.io/issuers watch",
-			"cert-manager.io/clusterissuers get", "cert-manager.io/clusterissuers list", "cert-manager.io/clusterissuers watch",
-			"acme.cert-manager.io/orders get", "acme.cert-manager.io/orders list", "acme.cert-manager.io/orders watch",
+			"cert-manager.io/certificates list", "cert-manager.io/certificates watch",
+			"cert-manager.io/issuers list", "cert-manager.io/issuers watch",
+			"cert-manager.io/clusterissuers list", "cert-manager.io/clusterissuers watch",
 		},
 		"watchDNSService": {"/services get"},
 	}

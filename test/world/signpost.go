@@ -132,7 +132,8 @@ metadata: {name: signpost:watch}
 rules:
   - {apiGroups: [acme.cert-manager.io], resources: [challenges], verbs: [get, list, watch, patch]}
   - {apiGroups: [acme.cert-manager.io], resources: [orders], verbs: [get]}
-  - {apiGroups: [cert-manager.io], resources: [certificates, issuers, clusterissuers], verbs: [get, list, watch]}
+  - {apiGroups: [cert-manager.io], resources: [certificates], verbs: [get]}
+  - {apiGroups: [cert-manager.io], resources: [certificates, issuers, clusterissuers], verbs: [list, watch]}
   - {apiGroups: [""], resources: [events], verbs: [create]}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
