@@ -62,7 +62,6 @@ type Challenge struct {
 // Asked is how often a target name was asked for, over all replicas.
 type Asked struct {
 	Answered uint64   `json:"answered"` // TXT queries that got values
-	Empty    uint64   `json:"empty"`    // TXT queries that got none
 	Networks []string `json:"networks"` // prefixes of the askers, /24 and /48, sorted; the first few
 }
 
