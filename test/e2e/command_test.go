@@ -134,4 +134,10 @@ func TestIssueCommandRefuses(t *testing.T) {
 			t.Errorf("%q: exit code %d, want %d and %q:\n%s", tc.args, code, tc.code, tc.want, s)
 		}
 	}
+	// Our own ServiceAccount may read Issuers, but not create Certificates.
+	s := command(t, filepath.Join(w.Dir, "signpost.kubeconfig"), "issue", "*.example.com", "-n", "default", "--issuer", "ClusterIssuer/refuses")
+	if _ = s.cmd.Wait(); s.cmd.ProcessState.ExitCode() != 1 {
+		t.Errorf("without the right to create Certificates: exit code %d", s.cmd.ProcessState.ExitCode())
+	}
+	s.wants(t, "creating Certificate wildcard-example-com in namespace default: you may not")
 }
