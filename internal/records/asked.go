@@ -13,7 +13,7 @@ const OtherNetworks = "other"
 
 const (
 	askedNetworks = 8    // counted apart, for each name
-	askedNames    = 1000 // remembered between two calls of TakeAsked
+	askedNames    = 32 // remembered between two calls of TakeAsked: a flood for all names must not reach the store
 )
 
 // tally counts, for one name, how often it was asked for and from where. It
@@ -39,7 +39,7 @@ func (c *Copy) Note(id uuid.UUID, client netip.Addr) {
 		}
 	}
 	t.add(network(client))
-	if t.waiting.CompareAndSwap(false, true) && !c.remember(id) {
+	if !t.waiting.Load() && !c.askedFull.Load() && t.waiting.CompareAndSwap(false, true) && !c.remember(id) {
 		t.waiting.Store(false)
 	}
 }
@@ -49,6 +49,7 @@ func (c *Copy) remember(id uuid.UUID) bool {
 	c.askedMu.Lock()
 	defer c.askedMu.Unlock()
 	if len(c.asked) >= askedNames {
+		c.askedFull.Store(true)
 		return false
 	}
 	c.asked = append(c.asked, id)
@@ -78,6 +79,7 @@ func (c *Copy) TakeAsked() map[uuid.UUID]map[string]uint64 {
 	c.askedMu.Lock()
 	ids := c.asked
 	c.asked = nil
+	c.askedFull.Store(false)
 	c.askedMu.Unlock()
 	out := map[uuid.UUID]map[string]uint64{}
 	for _, id := range ids {

@@ -32,8 +32,9 @@ type Copy struct {
 	generation uint64                 // counts full reads
 	removed    map[uuid.UUID]struct{} // what was removed during the full read under way; nil outside of one
 
-	askedMu sync.Mutex
-	asked   []uuid.UUID // names that were asked for since TakeAsked
+	askedMu   sync.Mutex
+	asked     []uuid.UUID // names that were asked for since TakeAsked
+	askedFull atomic.Bool
 }
 
 type shard struct {
