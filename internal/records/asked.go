@@ -12,7 +12,7 @@ import (
 const OtherNetworks = "other"
 
 const (
-	askedNetworks = 8    // counted apart, for each name
+	askedNetworks = 8  // counted apart, for each name
 	askedNames    = 32 // remembered between two calls of TakeAsked: a flood for all names must not reach the store
 )
 
