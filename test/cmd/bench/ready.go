@@ -172,6 +172,10 @@ and CA; the certificate is fetched and stored.
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s |", y.label, count, took)
 		for _, d := range medians(y.timelines) {
+			if d < 0 { // events have whole seconds, and some come late
+				b.WriteString(" not told apart |")
+				continue
+			}
 			fmt.Fprintf(&b, " %.2f |", d.Seconds())
 		}
 		b.WriteString("\n")
