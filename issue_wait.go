@@ -7,8 +7,6 @@ import (
 	"time"
 
 	acmev1 "github.com/cert-manager/cert-manager/pkg/apis/acme/v1"
-	cmv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
-	cmmeta "github.com/cert-manager/cert-manager/pkg/apis/meta/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -65,7 +63,7 @@ func (w *waiter) look(ctx context.Context) (ready bool, err error) {
 	if err != nil {
 		return false, cluster.Explain(err, "reading Certificate "+w.certificate.Name)
 	}
-	ready = isReady(c)
+	ready = cluster.IsReady(c)
 	if ready {
 		w.nextCNAME = time.Time{} // it may have been quicker than our looking
 	}
@@ -155,16 +153,4 @@ func (w *waiter) asked(ctx context.Context, ch acmev1.Challenge) string {
 		return ""
 	}
 	return fmt.Sprintf(" (it was asked for %d times so far)", n)
-}
-
-func isReady(c *cmv1.Certificate) bool {
-	ready := false
-	for _, condition := range c.Status.Conditions {
-		if condition.Type == cmv1.CertificateConditionIssuing && condition.Status == cmmeta.ConditionTrue {
-			return false
-		}
-		ready = ready || condition.Type == cmv1.CertificateConditionReady && condition.Status == cmmeta.ConditionTrue &&
-			condition.ObservedGeneration == c.Generation
-	}
-	return ready
 }

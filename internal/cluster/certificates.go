@@ -107,3 +107,17 @@ func (x *Cluster) certificate(c *cmv1.Certificate, kind string, names []string) 
 	}
 	return out
 }
+
+// IsReady reports whether a Certificate is Ready as it is specified now, and not
+// being issued again.
+func IsReady(c *cmv1.Certificate) bool {
+	ready := false
+	for _, condition := range c.Status.Conditions {
+		if condition.Type == cmv1.CertificateConditionIssuing && condition.Status == cmmeta.ConditionTrue {
+			return false
+		}
+		ready = ready || condition.Type == cmv1.CertificateConditionReady && condition.Status == cmmeta.ConditionTrue &&
+			condition.ObservedGeneration == c.Generation
+	}
+	return ready
+}

@@ -14,6 +14,8 @@ import (
 	cmmeta "github.com/cert-manager/cert-manager/pkg/apis/meta/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/signpost-acme/signpost/internal/cluster"
 )
 
 // IssuerOptions are the differences between Issuers.
@@ -80,7 +82,7 @@ func (w *World) CreateCertificate(ctx context.Context, namespace, name, kind, is
 func (w *World) WaitReady(ctx context.Context, namespace, name string) (*x509.Certificate, error) {
 	for {
 		c, err := w.CM.CertmanagerV1().Certificates(namespace).Get(ctx, name, metav1.GetOptions{})
-		if err == nil && isReady(c) {
+		if err == nil && cluster.IsReady(c) {
 			return w.Leaf(ctx, namespace, name)
 		}
 		if died := w.Err(); died != nil {
@@ -92,18 +94,6 @@ func (w *World) WaitReady(ctx context.Context, namespace, name string) (*x509.Ce
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
-}
-
-func isReady(c *cmv1.Certificate) bool {
-	ready := false
-	for _, condition := range c.Status.Conditions {
-		if condition.Type == cmv1.CertificateConditionIssuing && condition.Status == cmmeta.ConditionTrue {
-			return false
-		}
-		ready = ready || condition.Type == cmv1.CertificateConditionReady && condition.Status == cmmeta.ConditionTrue &&
-			condition.ObservedGeneration == c.Generation
-	}
-	return ready
 }
 
 // Leaf returns the certificate in a Secret.
