@@ -25,6 +25,10 @@ type Options struct {
 	Bin      string // where hack/setup puts etcd, kube-apiserver, kubectl, pebble, cert-manager and signpost
 	Replicas int    // of signpost, 1 to 4
 
+	// Node is for a cluster with a real node: pods run, and nothing is installed.
+	// Replicas must be 0; cert-manager and signpost are for whoever uses it.
+	Node bool
+
 	// Step, if set, is told what is being done, for people.
 	Step func(format string, args ...any)
 }
@@ -41,6 +45,7 @@ type World struct {
 	Redis    *Redis
 	Replicas []*Replica
 
+	node        *node
 	ca          *authority // of everything inside, but of the certificates that are issued
 	api         *process.Process
 	certManager *process.Process
@@ -72,6 +77,10 @@ func Start(ctx context.Context, o Options) (w *World, err error) {
 	wg.Wait()
 	if err := errors.Join(errs...); err != nil {
 		return w, err
+	}
+	if o.Node {
+		w.Step("starting a node")
+		return w, errors.Join(w.startNode(ctx), w.Err())
 	}
 	w.Step("installing cert-manager")
 	if err := w.installCertManager(ctx); err != nil {
@@ -132,6 +141,9 @@ func (w *World) Stop() {
 	w.mu.Unlock()
 	for _, p := range slices.Backward(processes) {
 		p.End(syscall.SIGKILL)
+	}
+	if w.node != nil {
+		w.node.remove()
 	}
 }
 
