@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/signpost-acme/signpost/internal/cluster"
 	"github.com/signpost-acme/signpost/internal/zone"
 	"github.com/signpost-acme/signpost/test/world"
 )
@@ -154,12 +154,23 @@ func issueWildcard(t *testing.T) {
 	t.Logf("Ready %.1f s after it was applied", time.Since(begin).Seconds())
 }
 
+// helmTest runs the chart's own test, which fails while the zone is not delegated.
 func helmTest(t *testing.T) {
-	out, err := helm(t).Test(Release)
-	if err != nil {
-		t.Fatal(err, out)
+	const key = "delegation"
+	if err := c.Parent.Set(t.Context(), "example.com", key, ""); err != nil {
+		t.Fatal(err)
 	}
-	t.Log(out)
+	time.Sleep(2 * time.Second) // the negative TTL of example.com
+	if err := helm(t).Test(Release); err == nil {
+		t.Error("without a delegation the test succeeds")
+	}
+	if out := kubectl(t, "logs", "-n", Namespace, Release+"-check"); !strings.Contains(out, "ns-"+world.Zone) {
+		t.Errorf("the failed test says %q", out)
+	}
+	if err := c.Delegate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "helm test succeeds", func() bool { return helm(t).Test(Release) == nil })
 }
 
 // upgradeInFlight upgrades while one challenge waits for its CNAME and others are
@@ -202,35 +213,30 @@ func drain(t *testing.T) {
 	kubectl(t, "rollout", "status", "deployment/signpost", "-n", Namespace, "--timeout=90s")
 }
 
-// uninstall checks that Helm leaves nothing of ours, and that the namespace can
-// be deleted then, which a leftover APIService or finalizer would prevent.
+// uninstall checks that Helm leaves nothing of ours, and that a namespace can be
+// deleted then, ours and one with a challenge that nobody cleans up any more: a
+// leftover APIService or finalizer would prevent it.
 func uninstall(t *testing.T) {
-	create(t, "late", "*.late.example.com") // a challenge that waits for its CNAME when its solver goes away
-	eventually(t, "a challenge", func() bool {
-		return kubectl(t, "get", "challenges", "-n", "default", "-o", "name") != ""
+	const tenant = "tenant"
+	kubectl(t, "create", "namespace", tenant)
+	if err := c.CreateCertificate(t.Context(), tenant, "late", "ClusterIssuer", "signpost", "*.late.example.com"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a challenge waits for its CNAME", func() bool {
+		return strings.Contains(kubectl(t, "get", "challenges", "-n", tenant, "-o", "jsonpath={.items[*].status.reason}"), "CNAME")
 	})
 	if err := helm(t).Uninstall(Release); err != nil {
 		t.Fatal(err)
 	}
-	kinds := kubectl(t, "api-resources", "--verbs=list", "-o", "name")
-	left := kubectl(t, "get", strings.Join(strings.Fields(kinds), ","), "-A", "-l", "app.kubernetes.io/instance="+Release, "--ignore-not-found", "-o", "name")
-	var ours []string
-	for _, line := range strings.Fields(left) {
-		if !strings.HasPrefix(line, "pod/") && !strings.HasPrefix(line, "pod.metrics") { // which may take their grace period
-			ours = append(ours, line)
-		}
+	if said := kubectl(t, "get", "challenges", "-n", tenant, "-o", "jsonpath={.items[*].status.reason}"); said != cluster.EndedReason {
+		t.Errorf("the challenge says %q", said)
 	}
-	if len(ours) > 0 {
-		t.Errorf("left behind: %q", ours)
-	}
-	ns := c.Kube.CoreV1().Namespaces()
-	for _, name := range []string{Namespace, "default-2"} {
-		if name != Namespace {
-			kubectl(t, "create", "namespace", name)
-		}
-		if err := ns.Delete(t.Context(), name, metav1.DeleteOptions{}); err != nil {
-			t.Fatal(err)
-		}
+	kinds := strings.Join(strings.Fields(kubectl(t, "api-resources", "--verbs=list", "-o", "name")), ",")
+	eventually(t, "nothing of ours is left", func() bool { // pods have their grace period
+		return kubectl(t, "get", kinds, "-A", "-l", "app.kubernetes.io/instance="+Release, "--ignore-not-found", "-o", "name") == ""
+	})
+	for _, name := range []string{tenant, Namespace} {
+		kubectl(t, "delete", "namespace", name, "--wait=false")
 		eventually(t, "namespace "+name+" gone", func() bool {
 			return kubectl(t, "get", "namespace", name, "--ignore-not-found", "-o", "name") == ""
 		})
