@@ -85,7 +85,7 @@ func (n *node) makeCgroups() error {
 	roots := []string{"/sys/fs/cgroup"}
 	if _, err := os.Stat("/sys/fs/cgroup/cgroup.controllers"); err != nil { // version 1
 		roots = nil
-		for _, c := range []string{"blkio", "cpu", "cpuacct", "cpuset", "devices", "freezer", "hugetlb", "memory", "net_cls", "perf_event", "pids", "systemd"} {
+		for _, c := range []string{"blkio", "cpu", "cpuacct", "cpuset", "devices", "freezer", "hugetlb", "memory", "net_cls", "perf_event", "pids", "systemd", "unified"} {
 			if dir := filepath.Join("/sys/fs/cgroup", c); unix.Access(dir, unix.W_OK) == nil {
 				roots = append(roots, dir)
 			}

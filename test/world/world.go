@@ -69,7 +69,11 @@ func Start(ctx context.Context, o Options) (w *World, err error) {
 	if w.ca, err = newAuthority(w.Dir, "sandbox-ca"); err != nil {
 		return w, err
 	}
-	w.Step("starting the Internet (root, com and example.com; a resolver; a CA), Redis and a Kubernetes control plane")
+	redis := ", Redis"
+	if o.Node {
+		redis = ""
+	}
+	w.Step("starting the Internet (root, com and example.com; a resolver; a CA)%s and a Kubernetes control plane", redis)
 	var wg sync.WaitGroup
 	errs := make([]error, 2)
 	wg.Go(func() { errs[0] = w.startInternet(ctx) })
@@ -103,7 +107,7 @@ func (w *World) startInternet(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	redis, err := lookTool("redis-server")
+	redis, err := lookTool("redis-server") // on a node it runs in a pod
 	if err != nil {
 		return err
 	}
@@ -118,14 +122,21 @@ func (w *World) startInternet(ctx context.Context) (err error) {
 		return err
 	}
 	w.Redis = newRedis(w.Dir, redis)
-	for _, p := range []*process.Process{w.Parent.Process, resolver, w.CA, w.Redis.Process} {
+	addresses := map[*process.Process]string{w.Parent.Process: ParentAddress + ":53", resolver: ResolverAddress + ":53", w.CA: CAAddress + ":14000"}
+	if !w.Options.Node {
+		addresses[w.Redis.Process] = RedisAddress
+	}
+	for p := range addresses {
 		if err := w.start(p); err != nil {
 			return err
 		}
 	}
-	return errors.Join(
-		w.Parent.Listens(ctx, ParentAddress+":53"), resolver.Listens(ctx, ResolverAddress+":53"),
-		w.CA.Listens(ctx, CAAddress+":14000"), w.Redis.Listens(ctx, RedisAddress))
+	for p, address := range addresses {
+		if err := p.Listens(ctx, address); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Stop ends everything, in the reverse order: the replicas as Kubernetes does,
