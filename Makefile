@@ -73,6 +73,7 @@ lint: ## golangci-lint, built once from hack/lint/go.mod
 	$(IN_TEST) $(BIN)/golangci-lint run --config ../.golangci.yaml ./...
 
 chart: ## lint, render, test and package the Helm chart into .cache/
+	@hack/setup chart
 	$(IN_TEST) go test -count=1 ./chart
 	$(IN_TEST) go run ./cmd/chart package ../charts/signpost ../.cache
 
