@@ -29,6 +29,7 @@ func TestLife(t *testing.T) {
 		{"our chart, from a zone and an e-mail address", install},
 		{"a wildcard certificate", issueWildcard},
 		{"helm test", helmTest},
+		{"each right is needed", eachRightIsNeeded},
 		{"an upgrade with challenges in flight", upgradeInFlight},
 		{"a rolling restart under load", restartUnderLoad},
 		{"a drain", drain},
