@@ -19,7 +19,7 @@ type right struct {
 	take     func(t *testing.T) (giveBack func())
 	restart  bool // it is used only when a replica starts
 	use      func(t *testing.T)
-	says     []string               // where it is said: all of it, in one line of the log
+	says     []string                // where it is said: all of it, in one line of the log
 	saidHere func(*testing.T) string // instead of in the log
 }
 
@@ -81,15 +81,19 @@ func eachRightIsNeeded(t *testing.T) {
 			says:    []string{"the address of the DNS Service is not known", `cannot get resource \"services\"`},
 		},
 		right{
-			name:    "read how the API server identifies itself",
-			take:    func(t *testing.T) func() { return withoutBinding(t, "rolebinding", "kube-system", "signpost:auth-reader") },
+			name: "read how the API server identifies itself",
+			take: func(t *testing.T) func() {
+				return withoutBinding(t, "rolebinding", "kube-system", "signpost:auth-reader")
+			},
 			restart: true,
 			says:    []string{"extension-apiserver-authentication", "cannot get resource"},
 		},
 		right{
 			name: "ask the API server who may call",
-			take: func(t *testing.T) func() { return withoutBinding(t, "clusterrolebinding", "", "signpost:auth-delegator") },
-			use:  waits, restart: true,
+			take: func(t *testing.T) func() {
+				return withoutBinding(t, "clusterrolebinding", "", "signpost:auth-delegator")
+			},
+			use: waits, restart: true,
 			says: []string{"subjectaccessreviews", "cannot create resource"},
 		},
 		right{
