@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 	"testing"
 	"time"
 )
@@ -105,5 +106,34 @@ func TestTCPSlowReader(t *testing.T) {
 	}
 	if taken > 8<<20 {
 		t.Errorf("the server took %d octets of queries without anybody taking its answers", taken)
+	}
+}
+
+// Idle and dribbling connections leave everyone else served within a second,
+// and are not kept without end.
+func TestTCPCrowd(t *testing.T) {
+	s := serve(t, func(c *Config) { c.MaxConnections, c.MaxConnectionsPerClient = 300, 1000 }, "127.0.0.1:0")
+	message := tcpMessageOf(t, challengeQuery())
+	before := runtime.NumGoroutine()
+	for i := range 1000 {
+		conn := dialTCP(t, s)
+		if i%2 == 0 {
+			_, _ = conn.Write(message[:5])
+		}
+		if i%100 == 99 {
+			start := time.Now()
+			ask(t, "tcp", s.Addrs()[0].String())
+			ask(t, "udp", s.Addrs()[0].String())
+			if d := time.Since(start); d > time.Second {
+				t.Fatalf("with %d connections open a query took %v", i+1, d)
+			}
+		}
+	}
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if n := runtime.NumGoroutine() - before; n <= 310 {
+			break
+		} else if time.Now().After(deadline) {
+			t.Fatalf("%d more goroutines for 1000 connections, although 300 are allowed", n)
+		}
 	}
 }
