@@ -2,12 +2,13 @@ package solver_test
 
 import (
 	"errors"
-	"strings"
+	"fmt"
 	"testing"
 
 	whapi "github.com/cert-manager/cert-manager/pkg/acme/webhook/apis/acme/v1alpha1"
 
 	"github.com/signpost-acme/signpost/internal/records"
+	"github.com/signpost-acme/signpost/internal/zone"
 )
 
 // A challenge that nobody should have made is refused with a reason that stays
@@ -17,13 +18,20 @@ func TestLimits(t *testing.T) {
 	if err := w.solver.Present(request()); err != nil {
 		t.Fatal(err)
 	}
-	large := request(func(r *whapi.ChallengeRequest) { r.Key = strings.Repeat("x", records.MaxValueSize+1) })
-	one, two := w.solver.Present(large), w.solver.Present(large)
+	id, _ := zone.ParseID(clusterTarget[:36])
+	for i := range records.MaxValues - 1 {
+		if err := w.store.Add(t.Context(), id, fmt.Sprint(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	more := request(func(r *whapi.ChallengeRequest) { r.Key = "more" })
+	one, two := w.solver.Present(more), w.solver.Present(more)
 	if !errors.Is(one, records.ErrLimit) || one.Error() != two.Error() {
 		t.Errorf("Present = %v, then %v", one, two)
 	}
 	serves(t, servers, clusterTarget, key, true)
-	if err := w.solver.CleanUp(large); err != nil {
+	serves(t, servers, clusterTarget, "more", false)
+	if err := w.solver.CleanUp(more); err != nil {
 		t.Errorf("CleanUp = %v", err)
 	}
 }
