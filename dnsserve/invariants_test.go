@@ -33,7 +33,8 @@ func unhex(t testing.TB, s string) []byte {
 	return b
 }
 
-// checkAnswer checks what must hold for the answer to any message whatever.
+// checkAnswer checks what must hold for the answer to any message whatever that
+// has no cookie of ours.
 func checkAnswer(t testing.TB, r *responder, query, answer []byte, tcp bool) {
 	t.Helper()
 	if len(query) < 12 || query[2]&0x80 != 0 {
@@ -57,6 +58,8 @@ func checkAnswer(t testing.TB, r *responder, query, answer []byte, tcp bool) {
 		t.Fatalf("%x: OPT of version %d", query, opt.Version())
 	case !tcp && len(answer) > maxUDPAnswer, !tcp && opt == nil && len(answer) > dns.MinMsgSize:
 		t.Fatalf("%x: %d octets over UDP", query, len(answer))
+	case !tcp && len(answer) > max(maxAmplification*len(query), len(query)+r.configured):
+		t.Fatalf("%x: %d octets over UDP to a query of %d", query, len(answer), len(query))
 	case m.Truncated && len(m.Answer)+len(m.Ns) > 0:
 		t.Fatalf("%x: a part of an answer with TC", query)
 	case m.Authoritative && len(m.Question) == 0:
