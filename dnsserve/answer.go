@@ -41,9 +41,9 @@ type responder struct {
 	// larger than its question, at most, without what may be left out.
 	configured int
 
-	stats    stats
-	asked    func(uuid.UUID, netip.Addr)
-	log      *slog.Logger
+	stats stats
+	asked func(uuid.UUID, netip.Addr)
+	log   *slog.Logger
 }
 
 func (r *responder) init(c Config) (err error) {
