@@ -4,7 +4,10 @@ BIN     := $(CURDIR)/.cache/bin
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 GOFLAGS_BUILD := -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
 MAX_MB := 95
-FUZZTIME ?= 20s
+# How often the fuzzers are run in make fuzz, and so in CI: about a minute in all.
+FUZZ_RESPOND ?= 300000x
+FUZZ_SOCKETS ?= 50000x
+FUZZ_DOMAIN  ?= 200000x
 PARTS ?= peers scale ready
 
 # The module in test needs all of Kubernetes. Everything there is compiled as
@@ -44,9 +47,10 @@ unit: setup ## tests of the product, on a real Redis, with the race detector
 	go test -race ./...
 	go test -tags portable ./dnsserve
 
-fuzz: ## fuzz the DNS server and the names, FUZZTIME each
-	go test -run '^$$' -fuzz FuzzRespond -fuzztime $(FUZZTIME) ./dnsserve
-	go test -run '^$$' -fuzz FuzzDomain -fuzztime $(FUZZTIME) ./internal/zone
+fuzz: ## fuzz the DNS server, in process and over sockets, and the names: 550,000 executions (FUZZ_RESPOND=10m and so on)
+	go test -run '^$$' -fuzz FuzzRespond -fuzztime $(FUZZ_RESPOND) ./dnsserve
+	go test -run '^$$' -fuzz FuzzSockets -fuzztime $(FUZZ_SOCKETS) ./dnsserve
+	go test -run '^$$' -fuzz FuzzDomain -fuzztime $(FUZZ_DOMAIN) ./internal/zone
 
 e2e: build ## cert-manager's conformance suite, and certificates issued for real
 	@hack/setup test

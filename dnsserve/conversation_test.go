@@ -166,7 +166,7 @@ func required(answer string) string {
 	return regexp.MustCompile(`(?m)^additional .*\n|, \d+ octets`).ReplaceAllString(answer, "")
 }
 
-func parseQuestionLine(t *testing.T, f []string) (m *dns.Msg, tcp bool) {
+func parseQuestionLine(t testing.TB, f []string) (m *dns.Msg, tcp bool) {
 	t.Helper()
 	m = new(dns.Msg)
 	m.Id, m.RecursionDesired = 1, true

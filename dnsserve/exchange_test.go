@@ -19,13 +19,20 @@ type dialogue struct {
 
 var networks = [...]string{"udp", "tcp"}
 
+// dial connects until the test ends.
 func dial(t testing.TB, s *Server, network string) *dialogue {
+	t.Helper()
+	d := connect(t, s, network)
+	t.Cleanup(func() { d.conn.Close() })
+	return d
+}
+
+func connect(t testing.TB, s *Server, network string) *dialogue {
 	t.Helper()
 	conn, err := net.Dial(network, s.Addrs()[0].String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { conn.Close() })
 	return &dialogue{conn: conn, in: bufio.NewReader(conn)}
 }
 
