@@ -12,7 +12,7 @@ import (
 )
 
 // addSeeds adds the questions of the conversations in testdata/dns.
-func addSeeds(f *testing.F, add func(wire []byte, tcp bool)) {
+func addSeeds(f testing.TB, add func(wire []byte, tcp bool)) {
 	f.Helper()
 	files, err := filepath.Glob("../testdata/dns/*.txtar")
 	if err != nil || len(files) == 0 {
