@@ -15,10 +15,10 @@ PARTS ?= peers scale ready
 IN_TEST := cd test && CGO_ENABLED=0 GOFLAGS=-trimpath
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build size demo demo-shell demo-stop test unit race fuzz e2e vet lint chart image bench profile fmt clean
+.PHONY: help setup build size demo demo-shell demo-stop test unit race fuzz e2e vet lint vulnerabilities chart image bench profile fmt clean
 
 help: ## what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## fetch and build what demo and tests need (demo and test do it themselves)
 	@hack/setup
@@ -66,6 +66,13 @@ lint: ## golangci-lint, built once from hack/lint/go.mod
 	@cd hack/lint && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o $(BIN)/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 	$(BIN)/golangci-lint run ./...
 	$(IN_TEST) $(BIN)/golangci-lint run --config ../.golangci.yaml ./...
+
+vulnerabilities: ## look for known vulnerabilities in the code that is called; needs the Internet
+	@mkdir -p $(BIN)
+	@cd hack/vulnerabilities && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o $(BIN)/govulncheck golang.org/x/vuln/cmd/govulncheck
+	@$(BIN)/govulncheck ./...; case $$? in 0) ;; \
+	  3) echo "error: what was found above is really called: update the modules that it names" >&2; exit 1 ;; \
+	  *) echo "error: it was not possible to look, for the reason above; govulncheck needs the Go vulnerability database on the Internet" >&2; exit 1 ;; esac
 
 chart: ## lint, render, test and package the Helm chart into .cache/
 	$(IN_TEST) go test -count=1 ./chart
