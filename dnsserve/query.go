@@ -104,7 +104,7 @@ func (q *query) parseQuestion(b []byte) []byte {
 		q.offsets[n] = byte(i)
 		i += 1 + size
 	}
-	if i > maxNameOctets || len(b) < i+4 {
+	if len(b) < i+4 {
 		q.labels = 0
 		return nil
 	}

@@ -44,6 +44,7 @@ func TestMessages(t *testing.T) {
 		"RFC 9619 section 4: QDCOUNT 0":                           {header("0000 0000 0000 0000"), formErr},
 		"RFC 9619 section 4: QDCOUNT 2":                           {header("0002 0000 0000 0000") + question + question, formErr},
 		"RFC 9619 section 4: QDCOUNT 2 with one question":         {header("0002 0000 0000 0000") + question, formErr},
+		"RFC 9619 section 4: QDCOUNT 2 with a cookie alone":       {header("0002 0000 0000 0001") + "00 0029 04d0 00000000 000c 000a 0008 0102030405060708", formErr},
 		"RFC 9619 section 4: QDCOUNT 65535":                       {header("ffff 0000 0000 0000") + question, formErr},
 		"RFC 1035 section 4.1.2: QDCOUNT 1 without a question":    {one, formErr},
 		"RFC 1035 section 4.1.2: ends after the name":             {one + "0161 00", formErr},
