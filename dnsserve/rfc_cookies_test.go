@@ -50,26 +50,45 @@ func TestCookies(t *testing.T) {
 	}
 	client := []byte("12345678")
 	for _, network := range networks {
-		t.Run(network, func(t *testing.T) {
-			got := ask(network, client)
-			if len(got) != 24 || !bytes.Equal(got[:8], client) {
-				t.Errorf("RFC 7873 section 4: the client's cookie and a server cookie of 16 octets: %x", got)
-			}
-			if !bytes.Equal(got[8:12], []byte{1, 0, 0, 0}) {
-				t.Errorf("RFC 9018 section 4.1: version 1 and three zeros: %x", got)
-			}
-			if at := time.Unix(int64(binary.BigEndian.Uint32(got[12:])), 0); time.Since(at).Abs() > 5*time.Minute {
-				t.Errorf("RFC 9018 section 4.3: the time is %v", at)
-			}
-			if other := ask(network, []byte("abcdefgh")); bytes.Equal(other[16:], got[16:]) {
-				t.Errorf("RFC 9018 section 4.4: two clients have the hash %x", got[16:])
-			}
-			if again := ask(network, got); !bytes.Equal(again[:8], client) || len(again) != 24 {
-				t.Errorf("RFC 7873 section 5.2.5: to the whole cookie: %x", again)
+		got := ask(network, client)
+		for name, ok := range map[string]bool{
+			"RFC 7873 section 4: the client's cookie, and a server cookie of 16 octets": len(got) == 24 && bytes.Equal(got[:8], client),
+			"RFC 9018 section 4.1 and 4.2: version 1 and three zeros":                   bytes.Equal(got[8:12], []byte{1, 0, 0, 0}),
+			"RFC 9018 section 4.3: the time":                                            time.Since(time.Unix(int64(binary.BigEndian.Uint32(got[12:])), 0)).Abs() < 5*time.Minute,
+			"RFC 9018 section 4.4: another client's hash is another one":                !bytes.Equal(ask(network, []byte("abcdefgh"))[16:], got[16:]),
+			"RFC 7873 section 5.2.5: to our own cookie, one for the same client":        bytes.Equal(ask(network, got)[:8], client),
+		} {
+			t.Run(name+", over "+network, func(t *testing.T) {
+				if !ok {
+					t.Errorf("%x", got)
+				}
+			})
+		}
+	}
+}
+
+// A cookie is good for this client, for an hour.
+func TestCookieLifetime(t *testing.T) {
+	c, err := newCookies()
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	cookie := c.answer([]byte("12345678"), client, now)
+	for name, tc := range map[string]struct {
+		after time.Duration
+		valid bool
+	}{
+		"RFC 9018 section 4.3: at once":                    {0, true},
+		"RFC 9018 section 4.3: after less than an hour":    {59 * time.Minute, true},
+		"RFC 9018 section 4.3: after more than an hour":    {61 * time.Minute, false},
+		"RFC 9018 section 4.3: from a clock that is ahead": {-4 * time.Minute, true},
+		"RFC 9018 section 4.3: from the future":            {-6 * time.Minute, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := c.valid(cookie[:], client, now.Add(tc.after)); got != tc.valid {
+				t.Errorf("valid = %v", got)
 			}
 		})
-	}
-	if over := [2][]byte{ask("udp", client), ask("tcp", client)}; bytes.Equal(over[0][8:16], over[1][8:16]) && !bytes.Equal(over[0], over[1]) {
-		t.Errorf("RFC 7873 section 5.2: one client, one moment, two cookies: %x over UDP, %x over TCP", over[0], over[1])
 	}
 }

@@ -121,16 +121,17 @@ func TestEveryNameAndType(t *testing.T) {
 	})
 }
 
-// RFC 4343 section 3: only A to Z have two cases.
 func TestFold(t *testing.T) {
-	for i := range 256 {
-		c := byte(i)
-		want := c
-		if strings.ContainsRune("ABCDEFGHIJKLMNOPQRSTUVWXYZ", rune(c)) {
-			want = c - 'A' + 'a'
+	t.Run("RFC 4343 section 3: only A to Z have two cases", func(t *testing.T) {
+		for i := range 256 {
+			c := byte(i)
+			want := c
+			if strings.ContainsRune("ABCDEFGHIJKLMNOPQRSTUVWXYZ", rune(c)) {
+				want = c - 'A' + 'a'
+			}
+			if got := fold(c); got != want {
+				t.Errorf("fold(%d) = %d, want %d", c, got, want)
+			}
 		}
-		if got := fold(c); got != want {
-			t.Errorf("fold(%d) = %d, want %d", c, got, want)
-		}
-	}
+	})
 }

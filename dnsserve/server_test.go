@@ -69,9 +69,11 @@ func TestWildcardAnswersFromTheAddressAsked(t *testing.T) {
 	s := serve(t, nil, ":0")
 	port := s.Addrs()[0].Port()
 	for _, host := range []string{"127.0.0.1", "127.0.0.2", "127.1.2.3", "::1"} {
-		addr := netip.AddrPortFrom(netip.MustParseAddr(host), port).String()
-		ask(t, "udp", addr)
-		ask(t, "tcp", addr)
+		t.Run("RFC 2181 section 4.1: from "+host, func(t *testing.T) {
+			addr := netip.AddrPortFrom(netip.MustParseAddr(host), port).String()
+			ask(t, "udp", addr)
+			ask(t, "tcp", addr)
+		})
 	}
 }
 
