@@ -15,7 +15,7 @@ PARTS ?= peers scale ready
 IN_TEST := cd test && CGO_ENABLED=0 GOFLAGS=-trimpath
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build size demo demo-shell demo-stop test unit race fuzz e2e vet lint vulnerabilities chart image bench profile fmt clean
+.PHONY: help setup build size demo demo-shell demo-stop cluster cluster-test test unit race fuzz e2e vet lint vulnerabilities chart image bench profile fmt clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,7 +41,12 @@ demo-shell: ## a shell inside the demo that KEEP=1 has left running
 demo-stop: ## stop the demo that KEEP=1 has left running
 	@hack/demo stop
 
-test: vet lint size unit fuzz e2e ## everything that CI runs
+cluster: build ## the same on a real node, installed by Helm (KEEP=1; needs root); demo-shell and demo-stop are for it too
+	@hack/setup cluster
+	@$(IN_TEST) go build -o $(BIN)/demo ./cmd/demo
+	@CLUSTER=1 KEEP=$(KEEP) hack/demo run
+
+test: vet lint size unit fuzz e2e cluster-test ## everything that CI runs
 
 unit: setup ## tests of the product, on a real Redis, with the race detector
 	go test -race ./...
@@ -55,7 +60,11 @@ fuzz: ## fuzz the DNS server, in process and over sockets, and the names: 550,00
 e2e: build ## cert-manager's conformance suite, and certificates issued for real
 	@hack/setup test
 	$(IN_TEST) TEST_ASSET_ETCD=$(BIN)/etcd TEST_ASSET_KUBE_APISERVER=$(BIN)/kube-apiserver TEST_ASSET_KUBECTL=$(BIN)/kubectl \
-	  go test -count=1 -timeout 20m ./...
+	  go test -count=1 -timeout 20m $$(go list ./... | grep -v /test/cluster$$)
+
+cluster-test: build ## the life of an installation by Helm, on a real node; needs root
+	@hack/setup cluster
+	$(IN_TEST) go test -count=1 -timeout 20m ./cluster
 
 vet:
 	go vet ./...
@@ -75,6 +84,7 @@ vulnerabilities: ## look for known vulnerabilities in the code that is called; n
 	  *) echo "error: it was not possible to look, for the reason above; govulncheck needs the Go vulnerability database on the Internet" >&2; exit 1 ;; esac
 
 chart: ## lint, render, test and package the Helm chart into .cache/
+	@hack/setup chart
 	$(IN_TEST) go test -count=1 ./chart
 	$(IN_TEST) go run ./cmd/chart package ../charts/signpost ../.cache
 

@@ -42,7 +42,7 @@ The owner of a domain adds one CNAME, once; renewals then need nobody.`,
 		Args:              noArgs,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.AddCommand(newServeCommand(args), newDNSCommand(args), newInitCommand(args), newRecordsCommand(args), newCheckCommand(args), newIssueCommand(), newVersionCommand())
+	root.AddCommand(newServeCommand(args), newDNSCommand(args), newInitCommand(args), newRecordsCommand(args), newCheckCommand(args), newIssueCommand(), newEndChallengesCommand(args), newVersionCommand())
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err.Error()} })
 	root.SetArgs(args)
 	root.SetOut(stdout)

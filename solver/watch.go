@@ -131,7 +131,7 @@ func (w *Watcher) look(ctx context.Context, c cluster.Challenge, entry *waiting)
 			return
 		}
 		if err := w.Challenges.Tell(ctx, c, "CNAMENeeded", r.Hint); err != nil {
-			log.Warn("no event can be made; the record to add is in the Challenge's status all the same", "err", err)
+			log.Warn("an event cannot be made; the record to add is in the Challenge's status all the same", "err", err)
 		}
 		entry.told = r.Hint
 	case (r.Status == check.OK || r.Status == check.Warning) && !entry.nudged:

@@ -114,10 +114,12 @@ func (x *Cluster) Nudge(ctx context.Context, c Challenge) error {
 }
 
 // Tell makes an event with a message for people on the Challenge and on its
-// Certificate. Saying the same again, by any replica, changes nothing.
+// Certificate. Saying the same again, by any replica, changes nothing. After an
+// error there may be an event on the Challenge.
 func (x *Cluster) Tell(ctx context.Context, c Challenge, reason, message string) error {
 	about := []corev1.ObjectReference{{APIVersion: acmev1.SchemeGroupVersion.String(), Kind: "Challenge", Namespace: c.Namespace, Name: c.Name, UID: c.UID}}
-	if certificate, ok := x.certificateOf(ctx, c); ok {
+	certificate, noCertificate := x.certificateOf(ctx, c)
+	if certificate.Name != "" {
 		about = append(about, certificate)
 	}
 	for _, object := range about {
@@ -133,22 +135,32 @@ func (x *Cluster) Tell(ctx context.Context, c Challenge, reason, message string)
 			return fmt.Errorf("making an event in namespace %s: %w", c.Namespace, err)
 		}
 	}
-	return nil
+	return noCertificate
 }
 
 // certificateOf finds the Certificate that a Challenge is for, by what
-// cert-manager notes at the Order.
-func (x *Cluster) certificateOf(ctx context.Context, c Challenge) (corev1.ObjectReference, bool) {
+// cert-manager notes at the Order. The zero reference means that there is none.
+func (x *Cluster) certificateOf(ctx context.Context, c Challenge) (none corev1.ObjectReference, err error) {
 	if c.order == "" {
-		return corev1.ObjectReference{}, false
+		return none, nil
 	}
 	order, err := x.cm.AcmeV1().Orders(c.Namespace).Get(ctx, c.order, metav1.GetOptions{})
-	if err != nil {
-		return corev1.ObjectReference{}, false
+	if apierrors.IsNotFound(err) {
+		return none, nil
 	}
-	certificate, err := x.cm.CertmanagerV1().Certificates(c.Namespace).Get(ctx, order.Annotations[cmv1.CertificateNameKey], metav1.GetOptions{})
 	if err != nil {
-		return corev1.ObjectReference{}, false
+		return none, fmt.Errorf("reading order %s/%s: %w", c.Namespace, c.order, err)
 	}
-	return corev1.ObjectReference{APIVersion: cmv1.SchemeGroupVersion.String(), Kind: "Certificate", Namespace: certificate.Namespace, Name: certificate.Name, UID: certificate.UID}, true
+	name := order.Annotations[cmv1.CertificateNameKey]
+	if name == "" { // somebody made the CertificateRequest by hand
+		return none, nil
+	}
+	certificate, err := x.cm.CertmanagerV1().Certificates(c.Namespace).Get(ctx, name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return none, nil
+	}
+	if err != nil {
+		return none, fmt.Errorf("reading certificate %s/%s: %w", c.Namespace, name, err)
+	}
+	return corev1.ObjectReference{APIVersion: cmv1.SchemeGroupVersion.String(), Kind: "Certificate", Namespace: certificate.Namespace, Name: certificate.Name, UID: certificate.UID}, nil
 }

@@ -11,6 +11,7 @@ import (
 	cmclient "github.com/cert-manager/cert-manager/pkg/client/clientset/versioned"
 	cminformers "github.com/cert-manager/cert-manager/pkg/client/informers/externalversions"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
@@ -58,22 +59,14 @@ func New(c Config) (*Cluster, error) {
 	}
 	x := &Cluster{config: c, kube: kube, cm: cm}
 	f := cminformers.NewSharedInformerFactory(cm, 0)
-	one := metav1.ListOptions{Limit: 1}
 	if c.Challenges {
-		x.challenges = kind{name: "challenges", informer: f.Acme().V1().Challenges().Informer(),
-			may: func(ctx context.Context) error {
-				_, err := cm.AcmeV1().Challenges("").List(ctx, one)
-				return err
-			}}
+		x.challenges = kind{name: "challenges", informer: f.Acme().V1().Challenges().Informer(), may: mayFollow(cm.AcmeV1().Challenges(""))}
 	}
 	if c.Certificates {
 		v1, client := f.Certmanager().V1(), cm.CertmanagerV1()
-		x.certificates = kind{name: "certificates", informer: v1.Certificates().Informer(),
-			may: func(ctx context.Context) error { _, err := client.Certificates("").List(ctx, one); return err }}
-		x.issuers = kind{name: "issuers", informer: v1.Issuers().Informer(),
-			may: func(ctx context.Context) error { _, err := client.Issuers("").List(ctx, one); return err }}
-		x.clusterIssuers = kind{name: "clusterissuers", informer: v1.ClusterIssuers().Informer(),
-			may: func(ctx context.Context) error { _, err := client.ClusterIssuers().List(ctx, one); return err }}
+		x.certificates = kind{name: "certificates", informer: v1.Certificates().Informer(), may: mayFollow(client.Certificates(""))}
+		x.issuers = kind{name: "issuers", informer: v1.Issuers().Informer(), may: mayFollow(client.Issuers(""))}
+		x.clusterIssuers = kind{name: "clusterissuers", informer: v1.ClusterIssuers().Informer(), may: mayFollow(client.ClusterIssuers())}
 	}
 	for _, k := range x.kinds() {
 		_ = k.informer.SetWatchErrorHandlerWithContext(func(context.Context, *cache.Reflector, error) {}) // may has said it
@@ -94,7 +87,24 @@ func (x *Cluster) kinds() (kinds []*kind) {
 type kind struct {
 	name     string
 	informer cache.SharedIndexInformer
-	may      func(ctx context.Context) error // tries to list
+	may      func(ctx context.Context) error // tries to
+}
+
+// mayFollow returns what tries whether a kind may be listed and watched.
+func mayFollow[L any](client interface {
+	List(ctx context.Context, opts metav1.ListOptions) (L, error)
+	Watch(ctx context.Context, opts metav1.ListOptions) (watch.Interface, error)
+}) func(ctx context.Context) error {
+	return func(ctx context.Context) error {
+		if _, err := client.List(ctx, metav1.ListOptions{Limit: 1}); err != nil {
+			return err
+		}
+		w, err := client.Watch(ctx, metav1.ListOptions{})
+		if err == nil {
+			w.Stop()
+		}
+		return err
+	}
 }
 
 func (k *kind) synced() bool { return k.informer != nil && k.informer.HasSynced() }

@@ -21,16 +21,17 @@ func TestObjectsOfAFirstInstallation(t *testing.T) {
 		"APIService/v1alpha1.acme.example.com",
 		"Certificate/signpost-ca", "Certificate/signpost-tls",
 		"ClusterIssuer/signpost",
-		"ClusterRole/signpost:solver", "ClusterRole/signpost:watch",
-		"ClusterRoleBinding/signpost:auth-delegator", "ClusterRoleBinding/signpost:solver", "ClusterRoleBinding/signpost:watch",
+		"ClusterRole/signpost:end-challenges", "ClusterRole/signpost:solver", "ClusterRole/signpost:watch",
+		"ClusterRoleBinding/signpost:auth-delegator", "ClusterRoleBinding/signpost:end-challenges", "ClusterRoleBinding/signpost:solver", "ClusterRoleBinding/signpost:watch",
 		"Deployment/signpost", "Deployment/signpost-valkey",
 		"Issuer/signpost-ca", "Issuer/signpost-selfsigned",
+		"Job/signpost-end-challenges",
 		"NetworkPolicy/signpost", "NetworkPolicy/signpost-valkey",
 		"Pod/signpost-check", "PodDisruptionBudget/signpost",
 		"Role/signpost:dns-service", "RoleBinding/signpost:auth-reader", "RoleBinding/signpost:dns-service",
 		"Secret/signpost-valkey",
 		"Service/signpost", "Service/signpost-dns", "Service/signpost-valkey",
-		"ServiceAccount/signpost",
+		"ServiceAccount/signpost", "ServiceAccount/signpost-end-challenges",
 	}
 	if got := must(t, "issuer.email=me@example.com").keys(); !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

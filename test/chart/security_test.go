@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	psaapi "k8s.io/pod-security-admission/api"
@@ -17,6 +18,8 @@ func (r *rendered) pods() map[string]corev1.PodTemplateSpec {
 	for key, object := range r.objects {
 		switch o := object.(type) {
 		case *appsv1.Deployment:
+			pods[key] = o.Spec.Template
+		case *batchv1.Job:
 			pods[key] = o.Spec.Template
 		case *corev1.Pod:
 			pods[key] = corev1.PodTemplateSpec{ObjectMeta: o.ObjectMeta, Spec: o.Spec}
@@ -41,8 +44,8 @@ func violations(t *testing.T, level psaapi.Level, pod corev1.PodTemplateSpec) st
 
 func TestPodsAreRestricted(t *testing.T) {
 	pods := must(t, "redis.bundled.persistence.enabled=true").pods()
-	if len(pods) != 3 {
-		t.Fatalf("%d pods, want Signpost, Valkey and the test", len(pods))
+	if len(pods) != 4 {
+		t.Fatalf("%d pods, want Signpost, Valkey, the test and what ends challenges", len(pods))
 	}
 	for key, pod := range pods {
 		if v := violations(t, psaapi.LevelRestricted, pod); v != "" {
@@ -59,7 +62,7 @@ func TestPodsAreRestricted(t *testing.T) {
 		if e := pod.Spec.EnableServiceLinks; e == nil || *e {
 			t.Errorf("%s: Services would set variables that begin with SIGNPOST_", key)
 		}
-		if a := pod.Spec.AutomountServiceAccountToken; key != "Deployment/signpost" && (a == nil || *a) {
+		if a := pod.Spec.AutomountServiceAccountToken; key != "Deployment/signpost" && key != "Job/signpost-end-challenges" && (a == nil || *a) {
 			t.Errorf("%s: has a token that it does not need", key)
 		}
 	}
@@ -108,6 +111,7 @@ func TestRightsAreTheseAndNoOthers(t *testing.T) {
 			"cert-manager.io/clusterissuers list", "cert-manager.io/clusterissuers watch",
 		},
 		"watchDNSService": {"/services get"},
+		"endChallenges":   {"acme.cert-manager.io/challenges list", "acme.cert-manager.io/challenges/status patch"},
 	}
 	for off := range feature {
 		want := map[string]bool{}

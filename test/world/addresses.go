@@ -19,6 +19,12 @@ const (
 	KnotAddress     = "192.0.2.5" // Knot, where StartKnot is called
 	RedisAddress    = "192.0.2.6:6379"
 
+	NodeAddress       = "192.0.2.7" // the node, where Options.Node is set
+	ClusterDNSAddress = "192.0.2.8" // CoreDNS, for the pods of the node
+
+	// BalancerAddress is what load balancers get: an address outside of the node.
+	BalancerAddress = "198.51.100.53"
+
 	parentAddress6 = "2001:db8::2"
 	maxReplicas    = 4
 )
@@ -38,7 +44,7 @@ func Sandbox() sandbox.Config {
 		Resolver:  ResolverAddress,
 		Addresses: []string{parentAddress6 + "/128"},
 	}
-	for i := 1; i <= 6; i++ {
+	for i := 1; i <= 8; i++ {
 		c.Addresses = append(c.Addresses, fmt.Sprintf("192.0.2.%d/32", i))
 	}
 	for i := range maxReplicas {

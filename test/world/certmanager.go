@@ -21,7 +21,7 @@ const CertManagerNamespace = "cert-manager"
 // installCertManager installs cert-manager's CRDs and rights, as its own chart
 // has them, and runs its controllers as its ServiceAccount.
 func (w *World) installCertManager(ctx context.Context) error {
-	module, err := moduleDir("github.com/cert-manager/cert-manager")
+	module, err := ModuleDir("github.com/cert-manager/cert-manager")
 	if err != nil {
 		return err
 	}
@@ -73,8 +73,8 @@ func renderChart(dir, namespace, template string) (string, error) {
 	return "", fmt.Errorf("the chart %s has no template %s", chart.Name(), template)
 }
 
-// moduleDir returns where the sources of a module that this one needs are.
-func moduleDir(path string) (string, error) {
+// ModuleDir returns where the sources of a module that this one needs are.
+func ModuleDir(path string) (string, error) {
 	cmd := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", path)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

@@ -26,6 +26,9 @@ import (
 // APIURL is where the API server is.
 const APIURL = "https://" + APIAddress + ":6443"
 
+// serviceNetwork is where Services have their addresses, the API server the first one.
+const serviceNetwork = "10.96.0."
+
 // startControlPlane starts etcd and kube-apiserver and makes the admin's clients.
 func (w *World) startControlPlane(ctx context.Context) error {
 	etcd := w.process("etcd", w.tool("etcd"), "--data-dir", filepath.Join(w.Dir, "etcd"), "--unsafe-no-fsync",
@@ -90,7 +93,7 @@ func (w *World) apiServerFlags() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	cert, key, err := w.ca.issue("kube-apiserver", pkix.Name{CommonName: "kube-apiserver"}, APIAddress, "127.0.0.1", "localhost", "kubernetes.default.svc")
+	cert, key, err := w.ca.issue("kube-apiserver", pkix.Name{CommonName: "kube-apiserver"}, APIAddress, "127.0.0.1", "localhost", "kubernetes.default.svc", serviceNetwork+"1")
 	if err != nil {
 		return nil, err
 	}
@@ -99,15 +102,23 @@ func (w *World) apiServerFlags() ([]string, error) {
 		return nil, err
 	}
 	accountKey, err := writeKey(w.Dir, "service-account", account)
-	return []string{
+	if err != nil {
+		return nil, err
+	}
+	flags := []string{
 		"--etcd-servers=http://127.0.0.1:2379", "--bind-address=" + APIAddress, "--advertise-address=" + APIAddress, "--secure-port=6443",
 		"--tls-cert-file=" + cert, "--tls-private-key-file=" + key, "--client-ca-file=" + w.ca.certFile(),
 		"--service-account-issuer=" + APIURL, "--service-account-key-file=" + accountKey, "--service-account-signing-key-file=" + accountKey,
-		"--service-cluster-ip-range=10.96.0.0/16", "--authorization-mode=RBAC", "--endpoint-reconciler-type=none",
+		"--service-cluster-ip-range=" + serviceNetwork + "0/16", "--authorization-mode=Node,RBAC",
 		"--enable-aggregator-routing=true", "--requestheader-client-ca-file=" + frontProxy.certFile(), "--requestheader-allowed-names=front-proxy",
 		"--requestheader-username-headers=X-Remote-User", "--requestheader-group-headers=X-Remote-Group", "--requestheader-extra-headers-prefix=X-Remote-Extra-",
 		"--proxy-client-cert-file=" + proxyCert, "--proxy-client-key-file=" + proxyKey,
-	}, err
+	}
+	if !w.Options.Node {
+		return append(flags, "--endpoint-reconciler-type=none"), nil
+	}
+	cert, key, err = w.ca.issue("kubelet-client", pkix.Name{CommonName: "kube-apiserver", Organization: []string{"system:masters"}})
+	return append(flags, "--kubelet-client-certificate="+cert, "--kubelet-client-key="+key, "--kubelet-preferred-address-types=InternalIP"), err
 }
 
 // writeKubeconfig writes a kubeconfig and returns its path.

@@ -42,7 +42,7 @@ func newParent(dir, bin string, replicas int) (*Parent, error) {
 		p.zones[domain+"."] = &parentZone{serial: 1, records: map[string]string{}}
 	}
 	var delegation []string
-	for i := range max(replicas, 1) {
+	for i := range replicas {
 		delegation = append(delegation,
 			fmt.Sprintf("%s. NS ns%d.%s.", Zone, i+1, Zone),
 			fmt.Sprintf("ns%d.%s. A %s", i+1, Zone, ReplicaAddress(i)),

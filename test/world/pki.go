@@ -47,6 +47,10 @@ func (a *authority) pem() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw})
 }
 
+// CABundle returns, as PEM, the certificate of the CA that everything inside has
+// its own from, but for the certificates that are issued.
+func (w *World) CABundle() []byte { return w.ca.pem() }
+
 // issue writes a certificate for client and server use, and its key, and returns their files.
 func (a *authority) issue(name string, subject pkix.Name, hosts ...string) (certFile, keyFile string, err error) {
 	template := &x509.Certificate{

@@ -25,6 +25,10 @@ type Options struct {
 	Bin      string // where hack/setup puts etcd, kube-apiserver, kubectl, pebble, cert-manager and signpost
 	Replicas int    // of signpost, 1 to 4
 
+	// Node is for a cluster with a real node: pods run, and nothing is installed.
+	// Replicas must be 0; cert-manager and signpost are for whoever uses it.
+	Node bool
+
 	// Step, if set, is told what is being done, for people.
 	Step func(format string, args ...any)
 }
@@ -41,6 +45,7 @@ type World struct {
 	Redis    *Redis
 	Replicas []*Replica
 
+	node        *node
 	ca          *authority // of everything inside, but of the certificates that are issued
 	api         *process.Process
 	certManager *process.Process
@@ -64,7 +69,11 @@ func Start(ctx context.Context, o Options) (w *World, err error) {
 	if w.ca, err = newAuthority(w.Dir, "sandbox-ca"); err != nil {
 		return w, err
 	}
-	w.Step("starting the Internet (root, com and example.com; a resolver; a CA), Redis and a Kubernetes control plane")
+	redis := ", Redis"
+	if o.Node {
+		redis = ""
+	}
+	w.Step("starting the Internet (root, com and example.com; a resolver; a CA)%s and a Kubernetes control plane", redis)
 	var wg sync.WaitGroup
 	errs := make([]error, 2)
 	wg.Go(func() { errs[0] = w.startInternet(ctx) })
@@ -72,6 +81,10 @@ func Start(ctx context.Context, o Options) (w *World, err error) {
 	wg.Wait()
 	if err := errors.Join(errs...); err != nil {
 		return w, err
+	}
+	if o.Node {
+		w.Step("starting a node")
+		return w, errors.Join(w.startNode(ctx), w.Err())
 	}
 	w.Step("installing cert-manager")
 	if err := w.installCertManager(ctx); err != nil {
@@ -94,7 +107,7 @@ func (w *World) startInternet(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	redis, err := lookTool("redis-server")
+	redis, err := lookTool("redis-server") // on a node it runs in a pod
 	if err != nil {
 		return err
 	}
@@ -109,14 +122,21 @@ func (w *World) startInternet(ctx context.Context) (err error) {
 		return err
 	}
 	w.Redis = newRedis(w.Dir, redis)
-	for _, p := range []*process.Process{w.Parent.Process, resolver, w.CA, w.Redis.Process} {
+	addresses := map[*process.Process]string{w.Parent.Process: ParentAddress + ":53", resolver: ResolverAddress + ":53", w.CA: CAAddress + ":14000"}
+	if !w.Options.Node {
+		addresses[w.Redis.Process] = RedisAddress
+	}
+	for p := range addresses {
 		if err := w.start(p); err != nil {
 			return err
 		}
 	}
-	return errors.Join(
-		w.Parent.Listens(ctx, ParentAddress+":53"), resolver.Listens(ctx, ResolverAddress+":53"),
-		w.CA.Listens(ctx, CAAddress+":14000"), w.Redis.Listens(ctx, RedisAddress))
+	for p, address := range addresses {
+		if err := p.Listens(ctx, address); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Stop ends everything, in the reverse order: the replicas as Kubernetes does,
@@ -132,6 +152,9 @@ func (w *World) Stop() {
 	w.mu.Unlock()
 	for _, p := range slices.Backward(processes) {
 		p.End(syscall.SIGKILL)
+	}
+	if w.node != nil {
+		w.node.remove()
 	}
 }
 

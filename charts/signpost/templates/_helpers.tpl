@@ -37,6 +37,13 @@ app.kubernetes.io/component: server
 {{ include "signpost.commonLabels" . }}
 {{- end }}
 
+{{- define "signpost.endChallenges.labels" -}}
+app.kubernetes.io/name: {{ include "signpost.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: end-challenges
+{{ include "signpost.commonLabels" . }}
+{{- end }}
+
 {{- define "signpost.valkey.selector" -}}
 app.kubernetes.io/name: {{ include "signpost.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}

@@ -35,6 +35,7 @@ import (
 	_ "github.com/cert-manager/cert-manager/pkg/controller/clusterissuers"
 	_ "github.com/cert-manager/cert-manager/pkg/controller/issuers"
 	_ "github.com/cert-manager/cert-manager/pkg/issuer/acme"
+	dnsutil "github.com/cert-manager/cert-manager/pkg/issuer/acme/dns/util"
 	_ "github.com/cert-manager/cert-manager/pkg/issuer/ca"
 	_ "github.com/cert-manager/cert-manager/pkg/issuer/selfsigned"
 )
@@ -54,8 +55,15 @@ func run(ctx context.Context) error {
 	namespace := flag.String("cluster-resource-namespace", "cert-manager", "where ClusterIssuers have their Secrets")
 	nameservers := flag.String("dns01-recursive-nameservers", "", "host:port, separated by commas")
 	only := flag.Bool("dns01-recursive-nameservers-only", false, "do the self-check through them as well")
+	for _, name := range []string{"leader-election-namespace", "acme-http01-solver-image", "max-concurrent-challenges"} {
+		flag.String(name, "", "what cert-manager's chart gives; not needed here")
+	}
 	klog.InitFlags(nil)
 	flag.Parse()
+	servers := dnsutil.RecursiveNameservers // the system's
+	if *nameservers != "" {
+		servers = strings.Split(*nameservers, ",")
+	}
 
 	factory, err := controller.NewContextFactory(klog.NewContext(ctx, klog.Background()), controller.ContextOptions{
 		Kubeconfig:         *kubeconfig,
@@ -69,7 +77,7 @@ func run(ctx context.Context) error {
 			HTTP01SolverResourceLimitsCPU:     resource.MustParse("100m"),
 			HTTP01SolverResourceLimitsMemory:  resource.MustParse("64Mi"),
 			ACMEHTTP01SolverRunAsNonRoot:      true,
-			DNS01Nameservers:                  strings.Split(*nameservers, ","),
+			DNS01Nameservers:                  servers,
 			DNS01CheckAuthoritative:           !*only,
 			DNS01CheckRetryPeriod:             10 * time.Second, // cert-manager's default
 		},

@@ -15,7 +15,7 @@ import (
 
 // leaveRunning prints how to use the demo, lets make end, and goes on until it
 // is told to stop.
-func leaveRunning(ctx context.Context, w *world.World, n *narrator) error {
+func leaveRunning(ctx context.Context, w *world.World, n *narrator, dnsServer string) error {
 	listener, err := sandbox.Listener(0)
 	if err != nil {
 		return err
@@ -33,10 +33,15 @@ func leaveRunning(ctx context.Context, w *world.World, n *narrator) error {
 	n.say("From this machine, until it is stopped:")
 	n.code(fmt.Sprintf("export KUBECONFIG=%s", host), fmt.Sprintf("%s get certificates,challenges -A", filepath.Join(w.Bin, "kubectl")))
 	n.say("From inside, where these addresses are:")
-	n.code("make demo-shell",
-		fmt.Sprintf("dig @%s %s SOA              # a DNS server of Signpost", world.ReplicaAddress(0), world.Zone),
-		fmt.Sprintf("dig @%s _acme-challenge.example.com TXT     # the resolver that the CA asks", world.ResolverAddress),
-		fmt.Sprintf("curl http://%s:8080/metrics                 # its metrics", world.ReplicaAddress(0)))
+	inside := []string{"make demo-shell",
+		fmt.Sprintf("dig @%s %s SOA              # a DNS server of Signpost", dnsServer, world.Zone),
+		fmt.Sprintf("dig @%s _acme-challenge.example.com TXT     # the resolver that the CA asks", world.ResolverAddress)}
+	if onNode {
+		inside = append(inside, "kubectl get pods --all-namespaces")
+	} else {
+		inside = append(inside, fmt.Sprintf("curl http://%s:8080/metrics                 # its metrics", dnsServer))
+	}
+	n.code(inside...)
 	n.say("Logs are in " + w.Dir + ". To stop it:")
 	n.code("make demo-stop")
 	go forward(listener, strings.TrimPrefix(world.APIURL, "https://"))

@@ -27,6 +27,7 @@ const (
 var (
 	keep    = os.Getenv("KEEP") != ""
 	compare = os.Getenv("COMPARE") != ""
+	onNode  = os.Getenv("CLUSTER") != "" // as pods on a real node, installed by Helm
 )
 
 func main() {
@@ -59,9 +60,14 @@ func run(ctx context.Context) error {
 	}
 	n := newNarrator(os.Stdout)
 	n.title("Signpost demo: a wildcard certificate, issued for real on this machine")
+	start, show, dnsServer := startProcesses, show, world.ReplicaAddress(0)
+	if onNode {
+		d := &node{}
+		start, show, dnsServer = d.start, d.show, world.BalancerAddress
+	}
 	starting, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()
-	w, err := world.Start(starting, world.Options{Dir: dir, Bin: bin, Replicas: 2, Step: n.step})
+	w, err := start(starting, world.Options{Dir: dir, Bin: bin, Step: n.step})
 	if err != nil {
 		return fmt.Errorf("%w\n(logs are in %s)", err, dir)
 	}
@@ -70,11 +76,17 @@ func run(ctx context.Context) error {
 		return fmt.Errorf("%w\n(logs are in %s)", err, dir)
 	}
 	if keep {
-		return leaveRunning(ctx, w, n)
+		return leaveRunning(ctx, w, n, dnsServer)
 	}
 	w.Stop()
 	n.step("stopped everything that was started")
 	return os.RemoveAll(dir)
+}
+
+// startProcesses starts everything as processes, which takes seconds.
+func startProcesses(ctx context.Context, o world.Options) (*world.World, error) {
+	o.Replicas = 2
+	return world.Start(ctx, o)
 }
 
 // show issues a certificate, and a second one for comparison if asked to.

@@ -1,0 +1,254 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"github.com/signpost-acme/signpost/internal/cluster"
+	"github.com/signpost-acme/signpost/internal/zone"
+	"github.com/signpost-acme/signpost/test/world"
+)
+
+const (
+	replicas = "app.kubernetes.io/name=signpost,app.kubernetes.io/component=server"
+	server   = world.BalancerAddress + ":53"
+)
+
+// TestLife is the life of an installation. Each step needs those before it.
+func TestLife(t *testing.T) {
+	for _, step := range []struct {
+		name string
+		run  func(*testing.T)
+	}{
+		{"cert-manager's chart", installCertManager},
+		{"our chart, from a zone and an e-mail address", install},
+		{"a wildcard certificate", issueWildcard},
+		{"helm test", helmTest},
+		{"each right is needed", eachRightIsNeeded},
+		{"an upgrade with challenges in flight", upgradeInFlight},
+		{"a rolling restart under load", restartUnderLoad},
+		{"a drain", drain},
+		{"an uninstallation", uninstall},
+	} {
+		if !t.Run(step.name, step.run) {
+			t.Fatal(explain())
+		}
+	}
+}
+
+// explain says how the pods are, for who reads a failure.
+func explain() string {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	var b strings.Builder
+	for _, args := range [][]string{
+		{"get", "pods,services", "-A", "-o", "wide"}, {"get", "events", "-A", "--field-selector=type=Warning"},
+		{"logs", "-n", Namespace, "-l", "app.kubernetes.io/instance=" + Release, "--prefix", "--tail=40"},
+		{"logs", "-n", certManager, "-l", "app.kubernetes.io/instance=" + certManager, "--prefix", "--tail=8"},
+	} {
+		out, err := c.Kubectl(ctx, "", args...)
+		fmt.Fprintln(&b, out, err)
+	}
+	return b.String()
+}
+
+func helm(t *testing.T) *Helm {
+	t.Helper()
+	h, err := c.Helm(Namespace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// kubectl runs kubectl, which must succeed.
+func kubectl(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := c.Kubectl(t.Context(), "", args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func installCertManager(t *testing.T) {
+	if err := c.InstallCertManager(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func install(t *testing.T) {
+	if err := c.Restricted(t.Context(), Namespace); err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	r, err := helm(t).Install(t.Context(), Release, c.Chart, c.Values(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("installed and Ready after %.1f s", time.Since(begin).Seconds())
+	for _, record := range []string{world.Zone + ".  NS    ns-" + world.Zone + ".", "ns-" + world.Zone + ".  A     "} {
+		if !strings.Contains(r.Info.Notes, record) {
+			t.Errorf("no %q in the notes:\n%s", record, r.Info.Notes)
+		}
+	}
+	if n := len(strings.Fields(kubectl(t, "get", "pods", "-n", Namespace, "-l", replicas, "--field-selector=status.phase=Running", "-o", "name"))); n != 2 {
+		t.Errorf("%d replicas run", n)
+	}
+	if err := c.Delegate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, network := range []string{"udp", "tcp"} {
+		m, _, err := (&dns.Client{Net: network, Timeout: 10 * time.Second}).ExchangeContext(t.Context(), new(dns.Msg).SetQuestion(world.Zone+".", dns.TypeSOA), server)
+		if err != nil || !m.Authoritative || len(m.Answer) != 1 {
+			t.Errorf("over %s: %v, %v", network, m, err)
+		}
+	}
+}
+
+// setCNAME does what the owner of a domain does.
+func setCNAME(t *testing.T, domain string) {
+	t.Helper()
+	z, err := zone.New(world.Zone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	target, err := z.Target(certManager, domain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Parent.SetCNAME(t.Context(), "example.com", domain, target); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func create(t *testing.T, name string, dnsNames ...string) {
+	t.Helper()
+	if err := c.CreateCertificate(t.Context(), "default", name, "ClusterIssuer", "signpost", dnsNames...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func waitReady(t *testing.T, name string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	cert, err := c.WaitReady(ctx, "default", name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(cert.Issuer.CommonName, "Pebble") {
+		t.Errorf("the certificate is by %s", cert.Issuer.CommonName)
+	}
+}
+
+func issueWildcard(t *testing.T) {
+	setCNAME(t, "example.com")
+	begin := time.Now()
+	create(t, "wildcard", "*.example.com")
+	waitReady(t, "wildcard")
+	t.Logf("Ready %.1f s after it was applied", time.Since(begin).Seconds())
+}
+
+// helmTest runs the chart's own test, which fails while the zone is not delegated.
+func helmTest(t *testing.T) {
+	const key = "delegation"
+	if err := c.Parent.Set(t.Context(), "example.com", key, ""); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(2 * time.Second) // the negative TTL of example.com
+	if err := helm(t).Test(Release); err == nil {
+		t.Error("without a delegation the test succeeds")
+	}
+	if out := kubectl(t, "logs", "-n", Namespace, Release+"-check"); !strings.Contains(out, "ns-"+world.Zone) {
+		t.Errorf("the failed test says %q", out)
+	}
+	if err := c.Delegate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "helm test succeeds", func() bool { return helm(t).Test(Release) == nil })
+}
+
+// upgradeInFlight upgrades while one challenge waits for its CNAME and others are
+// being presented: none is lost.
+func upgradeInFlight(t *testing.T) {
+	create(t, "waits", "*.waits.example.com")
+	names := []string{"waits"}
+	for i := range 5 {
+		name := fmt.Sprintf("flight-%d", i)
+		setCNAME(t, name+".example.com")
+		create(t, name, "*."+name+".example.com")
+		names = append(names, name)
+	}
+	before := kubectl(t, "get", "pods", "-n", Namespace, "-l", replicas, "-o", "name")
+	if err := helm(t).Upgrade(t.Context(), Release, c.Chart, map[string]any{"log": map[string]any{"level": "debug"}}); err != nil {
+		t.Fatal(err)
+	}
+	if after := kubectl(t, "get", "pods", "-n", Namespace, "-l", replicas, "-o", "name"); after == before {
+		t.Error("the upgrade has replaced no pod")
+	}
+	setCNAME(t, "waits.example.com")
+	for _, name := range names {
+		waitReady(t, name)
+	}
+}
+
+func drain(t *testing.T) {
+	_, err := c.Kubectl(t.Context(), "", "drain", "node", "--pod-selector", replicas, "--delete-emptydir-data", "--timeout=20s")
+	if err == nil || !strings.Contains(err.Error(), "disruption budget") {
+		t.Errorf("the drain was not held back: %v", err)
+	}
+	ready := kubectl(t, "get", "endpointslices", "-n", Namespace, "-l", "kubernetes.io/service-name=signpost", "-o", "jsonpath={.items[*].endpoints[?(@.conditions.ready==true)].addresses}")
+	if len(strings.Fields(ready)) != 1 {
+		t.Errorf("while the node is drained, ready are %q", ready)
+	}
+	if _, _, err := new(dns.Client).ExchangeContext(t.Context(), new(dns.Msg).SetQuestion(world.Zone+".", dns.TypeSOA), server); err != nil {
+		t.Error(err)
+	}
+	kubectl(t, "uncordon", "node")
+	kubectl(t, "rollout", "status", "deployment/signpost", "-n", Namespace, "--timeout=90s")
+}
+
+// uninstall checks that Helm leaves nothing of ours, and that a namespace can be
+// deleted then, ours and one with a challenge that nobody cleans up any more: a
+// leftover APIService or finalizer would prevent it.
+func uninstall(t *testing.T) {
+	const tenant = "tenant"
+	kubectl(t, "create", "namespace", tenant)
+	if err := c.CreateCertificate(t.Context(), tenant, "late", "ClusterIssuer", "signpost", "*.late.example.com"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a challenge waits for its CNAME", func() bool {
+		return strings.Contains(kubectl(t, "get", "challenges", "-n", tenant, "-o", "jsonpath={.items[*].status.reason}"), "CNAME")
+	})
+	if err := helm(t).Uninstall(Release); err != nil {
+		t.Fatal(err)
+	}
+	if said := kubectl(t, "get", "challenges", "-n", tenant, "-o", "jsonpath={.items[*].status.reason}"); said != cluster.EndedReason {
+		t.Errorf("the challenge says %q", said)
+	}
+	kinds := strings.Join(strings.Fields(kubectl(t, "api-resources", "--verbs=list", "-o", "name")), ",")
+	eventually(t, "nothing of ours is left", func() bool { // pods have their grace period
+		return kubectl(t, "get", kinds, "-A", "-l", "app.kubernetes.io/instance="+Release, "--ignore-not-found", "-o", "name") == ""
+	})
+	for _, name := range []string{tenant, Namespace} {
+		kubectl(t, "delete", "namespace", name, "--wait=false")
+		eventually(t, "namespace "+name+" gone", func() bool {
+			return kubectl(t, "get", "namespace", name, "--ignore-not-found", "-o", "name") == ""
+		})
+	}
+}
+
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !ok(); time.Sleep(200 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %s: %s", patience, what)
+		}
+	}
+}
