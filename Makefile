@@ -4,7 +4,10 @@ BIN     := $(CURDIR)/.cache/bin
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 GOFLAGS_BUILD := -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
 MAX_MB := 95
-FUZZTIME ?= 20s
+# How often the fuzzers are run in make fuzz, and so in CI: about a minute in all.
+FUZZ_RESPOND ?= 300000x
+FUZZ_SOCKETS ?= 50000x
+FUZZ_DOMAIN  ?= 200000x
 PARTS ?= peers scale ready
 
 # The module in test needs all of Kubernetes. Everything there is compiled as
@@ -12,10 +15,10 @@ PARTS ?= peers scale ready
 IN_TEST := cd test && CGO_ENABLED=0 GOFLAGS=-trimpath
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build size demo demo-shell demo-stop cluster cluster-test test unit race fuzz e2e vet lint chart image bench profile fmt clean
+.PHONY: help setup build size demo demo-shell demo-stop cluster cluster-test test unit race fuzz e2e vet lint vulnerabilities chart image bench profile fmt clean
 
 help: ## what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## fetch and build what demo and tests need (demo and test do it themselves)
 	@hack/setup
@@ -49,9 +52,10 @@ unit: setup ## tests of the product, on a real Redis, with the race detector
 	go test -race ./...
 	go test -tags portable ./dnsserve
 
-fuzz: ## fuzz the DNS server and the names, FUZZTIME each
-	go test -run '^$$' -fuzz FuzzRespond -fuzztime $(FUZZTIME) ./dnsserve
-	go test -run '^$$' -fuzz FuzzDomain -fuzztime $(FUZZTIME) ./internal/zone
+fuzz: ## fuzz the DNS server, in process and over sockets, and the names: 550,000 executions (FUZZ_RESPOND=10m and so on)
+	go test -run '^$$' -fuzz FuzzRespond -fuzztime $(FUZZ_RESPOND) ./dnsserve
+	go test -run '^$$' -fuzz FuzzSockets -fuzztime $(FUZZ_SOCKETS) ./dnsserve
+	go test -run '^$$' -fuzz FuzzDomain -fuzztime $(FUZZ_DOMAIN) ./internal/zone
 
 e2e: build ## cert-manager's conformance suite, and certificates issued for real
 	@hack/setup test
@@ -73,6 +77,13 @@ lint: ## golangci-lint, and BuildKit's rules for the Dockerfile; both built once
 	@cd hack/lint && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o $(BIN)/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 	$(BIN)/golangci-lint run ./...
 	$(IN_TEST) $(BIN)/golangci-lint run --config ../.golangci.yaml ./...
+
+vulnerabilities: ## look for known vulnerabilities in the code that is called; needs the Internet
+	@mkdir -p $(BIN)
+	@cd hack/vulnerabilities && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o $(BIN)/govulncheck golang.org/x/vuln/cmd/govulncheck
+	@$(BIN)/govulncheck ./...; case $$? in 0) ;; \
+	  3) echo "error: what was found above is really called: update the modules that it names" >&2; exit 1 ;; \
+	  *) echo "error: it was not possible to look, for the reason above; govulncheck needs the Go vulnerability database on the Internet" >&2; exit 1 ;; esac
 
 chart: ## lint, render, test and package the Helm chart into .cache/
 	@hack/setup chart

@@ -2,6 +2,7 @@ package dnsserve
 
 import (
 	"encoding/hex"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"strings"
@@ -35,9 +36,14 @@ type responder struct {
 	identity string // in hexadecimal, as miekg/dns wants it
 	cookies  cookies
 	negative negative
-	stats    stats
-	asked    func(uuid.UUID, netip.Addr)
-	log      *slog.Logger
+
+	// configured is by how much an answer that comes from configuration alone is
+	// larger than its question, at most, without what may be left out.
+	configured int
+
+	stats stats
+	asked func(uuid.UUID, netip.Addr)
+	log   *slog.Logger
 }
 
 func (r *responder) init(c Config) (err error) {
@@ -63,8 +69,36 @@ func (r *responder) init(c Config) (err error) {
 		Expire:  1209600,
 		Minttl:  ttlNegative,
 	}
-	r.negative, err = r.newNegative()
-	return err
+	if r.negative, err = r.newNegative(); err != nil {
+		return err
+	}
+	return r.measure()
+}
+
+// measure sets configured.
+func (r *responder) measure() error {
+	hosts := []string{r.origin}
+	for _, ns := range r.ns {
+		hosts = append(hosts, dns.Fqdn(ns.Name))
+	}
+	for _, host := range hosts {
+		for _, qtype := range []uint16{dns.TypeSOA, dns.TypeNS, dns.TypeA, dns.TypeAAAA, dns.TypeTXT} {
+			msg, err := new(dns.Msg).SetQuestion(host, qtype).Pack()
+			if err != nil {
+				return fmt.Errorf("dnsserve: nameserver %q: %w", host, err)
+			}
+			var q query
+			_, wellformed := q.parse(msg)
+			m := r.reply(&q, true, wellformed)
+			m.Extra = nil
+			answer, err := m.Pack()
+			if err != nil {
+				return fmt.Errorf("dnsserve: the answer for %s: %w", host, err)
+			}
+			r.configured = max(r.configured, len(answer)-len(msg))
+		}
+	}
+	return nil
 }
 
 // respond appends the answer to msg to dst and returns it; nothing is appended

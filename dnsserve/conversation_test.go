@@ -1,12 +1,12 @@
 package dnsserve
 
 import (
-	"encoding/hex"
 	"flag"
 	"fmt"
-	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -59,8 +59,11 @@ func testConfig(t testing.TB, origin string, nameservers []string, records Recor
 
 // TestConversations runs testdata/dns: in each file a zone and its records, and
 // then questions ("> name type [class] [+option…]") with their answers. The
-// options are +edns[=size], +do, +version=n, +nsid, +cookie=hex, +norec, +tcp,
-// +opcode=n. With -update the answers are written anew; read the difference.
+// options are +edns[=size], +do, +version=n, +flags=hex, +nsid, +cookie=hex,
+// +keepalive, +unknown=n, +norec, +ad, +cd, +z, +tcp, +opcode=n. Every question is
+// asked over real sockets: over UDP and, where the answer is not truncated, over
+// TCP as well, which must make no difference but for additional records; with
+// +tcp over TCP alone. With -update the answers are written anew; read the difference.
 func TestConversations(t *testing.T) {
 	files, err := filepath.Glob("../testdata/dns/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -72,18 +75,20 @@ func TestConversations(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var r *responder
+			var s *Server
 			for i, part := range archive.Files {
 				if part.Name == "zone" {
-					r = responderFor(t, string(part.Data))
+					s = serverFor(t, string(part.Data))
 					continue
 				}
-				got := converse(t, r, string(part.Data))
-				if *update {
-					archive.Files[i].Data = []byte(got)
-				} else if got != string(part.Data) {
-					t.Errorf("%s: got\n%s\nwant\n%s", part.Name, got, part.Data)
-				}
+				t.Run(part.Name, func(t *testing.T) {
+					got := converse(t, s, string(part.Data))
+					if *update {
+						archive.Files[i].Data = []byte(got)
+					} else if got != string(part.Data) {
+						t.Errorf("got\n%s\nwant\n%s", got, part.Data)
+					}
+				})
 			}
 			if *update {
 				if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
@@ -94,8 +99,9 @@ func TestConversations(t *testing.T) {
 	}
 }
 
-// responderFor reads lines "origin X", "ns X", "txt UUID VALUE" and "unsynced".
-func responderFor(t *testing.T, text string) *responder {
+// serverFor reads lines "origin X", "ns X", "txt UUID VALUE" and "unsynced", and
+// runs a server for them.
+func serverFor(t *testing.T, text string) *Server {
 	t.Helper()
 	origin, nameservers := "", []string(nil)
 	records := &fakeRecords{values: map[uuid.UUID][]string{}, complete: true}
@@ -121,11 +127,12 @@ func responderFor(t *testing.T, text string) *responder {
 			t.Fatalf("zone: cannot read %q", line)
 		}
 	}
-	return newResponder(t, origin, nameservers, records)
+	config := testConfig(t, origin, nameservers, records)
+	return serve(t, func(c *Config) { c.Zone, c.Nameservers, c.Records = config.Zone, config.Nameservers, records }, "127.0.0.1:0")
 }
 
-// converse answers every question in text and returns it with the answers.
-func converse(t *testing.T, r *responder, text string) string {
+// converse asks every question in text and returns it with the answers.
+func converse(t *testing.T, s *Server, text string) string {
 	var b strings.Builder
 	for line := range strings.Lines(text) {
 		if !strings.HasPrefix(line, "> ") {
@@ -136,13 +143,30 @@ func converse(t *testing.T, r *responder, text string) string {
 		if err != nil {
 			t.Fatalf("%s: %v", line, err)
 		}
-		raw := r.respond(nil, wire, netip.MustParseAddr("192.0.2.7"), tcp)
-		fmt.Fprintf(&b, "%s%s\n", line, describe(t, raw))
+		var got [2]string
+		for i, network := range networks {
+			answer := dial(t, s, network).exchange(t, wire)
+			checkAnswer(t, &s.responder, wire, answer, network == "tcp")
+			sameAnswer(t, &s.responder, wire, network == "tcp")
+			got[i] = describe(t, answer)
+		}
+		if tcp {
+			got[0] = got[1]
+		} else if truncated := strings.Contains(got[0], " tc "); !truncated && required(got[0]) != required(got[1]) && !strings.Contains(line, "+keepalive") {
+			t.Errorf("%sover UDP %s, over TCP %s", line, got[0], got[1])
+		}
+		fmt.Fprintf(&b, "%s%s\n", line, got[0])
 	}
 	return b.String()
 }
 
-func parseQuestionLine(t *testing.T, f []string) (m *dns.Msg, tcp bool) {
+// required is an answer without its additional records and its size: over UDP it
+// may have to do without them.
+func required(answer string) string {
+	return regexp.MustCompile(`(?m)^additional .*\n|, \d+ octets`).ReplaceAllString(answer, "")
+}
+
+func parseQuestionLine(t testing.TB, f []string) (m *dns.Msg, tcp bool) {
 	t.Helper()
 	m = new(dns.Msg)
 	m.Id, m.RecursionDesired = 1, true
@@ -160,12 +184,18 @@ func parseQuestionLine(t *testing.T, f []string) (m *dns.Msg, tcp bool) {
 		}
 		key, value, _ := strings.Cut(strings.TrimPrefix(o, "+"), "=")
 		n, _ := strconv.Atoi(value)
-		edns = edns || key != "tcp" && key != "norec" && key != "opcode"
+		edns = edns || !slices.Contains([]string{"tcp", "norec", "opcode", "ad", "cd", "z"}, key)
 		switch key {
 		case "tcp":
 			tcp = true
 		case "norec":
 			m.RecursionDesired = false
+		case "ad":
+			m.AuthenticatedData = true
+		case "cd":
+			m.CheckingDisabled = true
+		case "z":
+			m.Zero = true
 		case "opcode":
 			m.Opcode = n
 		case "edns":
@@ -176,6 +206,12 @@ func parseQuestionLine(t *testing.T, f []string) (m *dns.Msg, tcp bool) {
 			opt.SetDo()
 		case "version":
 			opt.SetVersion(uint8(n))
+		case "flags":
+			flags, err := strconv.ParseUint(value, 16, 16)
+			if err != nil {
+				t.Fatal(err)
+			}
+			opt.Hdr.Ttl |= uint32(flags)
 		case "nsid":
 			opt.Option = append(opt.Option, &dns.EDNS0_NSID{Code: dns.EDNS0NSID})
 		case "cookie":
@@ -193,57 +229,4 @@ func parseQuestionLine(t *testing.T, f []string) (m *dns.Msg, tcp bool) {
 		m.Extra = []dns.RR{opt}
 	}
 	return m, tcp
-}
-
-// describe prints an answer much as dig does, without what differs every time.
-func describe(t *testing.T, raw []byte) string {
-	t.Helper()
-	if len(raw) == 0 {
-		return "(silence)\n"
-	}
-	m := new(dns.Msg)
-	if err := m.Unpack(raw); err != nil {
-		t.Fatalf("the answer cannot be read: %v\n%x", err, raw)
-	}
-	var b strings.Builder
-	flags := ""
-	for _, f := range []struct {
-		set  bool
-		name string
-	}{{m.Response, "qr"}, {m.Authoritative, "aa"}, {m.Truncated, "tc"}, {m.RecursionDesired, "rd"},
-		{m.RecursionAvailable, "ra"}, {m.Zero, "z"}, {m.AuthenticatedData, "ad"}, {m.CheckingDisabled, "cd"}} {
-		if f.set {
-			flags += " " + f.name
-		}
-	}
-	fmt.Fprintf(&b, ";; %s %s, flags:%s, %d octets\n", dns.OpcodeToString[m.Opcode], rcodeName(m.Rcode), flags, len(raw))
-	for _, q := range m.Question {
-		fmt.Fprintf(&b, ";%s %s %s\n", q.Name, dns.Class(q.Qclass), dns.Type(q.Qtype))
-	}
-	for i, section := range [][]dns.RR{m.Answer, m.Ns, m.Extra} {
-		for _, rr := range section {
-			if opt, ok := rr.(*dns.OPT); ok {
-				describeOPT(&b, opt)
-				continue
-			}
-			fmt.Fprintf(&b, "%s %s\n", [3]string{"answer", "authority", "additional"}[i], strings.ReplaceAll(rr.String(), "\t", " "))
-		}
-	}
-	return b.String()
-}
-
-func describeOPT(b *strings.Builder, opt *dns.OPT) {
-	fmt.Fprintf(b, "opt version %d, flags %04x, udp %d", opt.Version(), opt.Hdr.Ttl&0xffff, opt.UDPSize())
-	for _, o := range opt.Option {
-		switch o := o.(type) {
-		case *dns.EDNS0_COOKIE:
-			fmt.Fprintf(b, ", cookie %s… of %d octets", o.Cookie[:16], len(o.Cookie)/2)
-		case *dns.EDNS0_NSID:
-			id, _ := hex.DecodeString(o.Nsid)
-			fmt.Fprintf(b, ", nsid %s", id)
-		default:
-			fmt.Fprintf(b, ", option %d %s", o.Option(), o)
-		}
-	}
-	b.WriteString("\n")
 }

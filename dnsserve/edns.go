@@ -2,6 +2,7 @@ package dnsserve
 
 import (
 	"crypto/rand"
+	"crypto/subtle"
 	"encoding/binary"
 	"encoding/hex"
 	"net/netip"
@@ -11,9 +12,16 @@ import (
 	"github.com/miekg/dns"
 )
 
-// maxUDPAnswer is the largest answer sent over UDP, whatever the client says it
-// can take: larger ones are fragmented on the way, and fragments get lost or forged.
-const maxUDPAnswer = 1232
+const (
+	// maxUDPAnswer is the largest answer sent over UDP, whatever the client says it
+	// can take: larger ones are fragmented on the way, and fragments get lost or forged.
+	maxUDPAnswer = 1232
+
+	// maxAmplification is how many times as large as the query an answer over UDP
+	// may be where the query's source may be forged, which only a server cookie of
+	// ours disproves: nobody is to be hit by what others ask. Four values fit.
+	maxAmplification = 4
+)
 
 // edns is what a client's OPT record says (RFC 6891). Options that are not
 // listed are ignored.
@@ -69,16 +77,20 @@ func (e *edns) plain() bool {
 	return e.version == 0 && !e.nsid && !e.keepalive && e.cookie == nil
 }
 
-// limit returns how large an answer may be.
-func (e *edns) limit(tcp bool) int {
-	switch {
-	case tcp:
+// limit returns how large the answer to q may be. What only configuration can
+// make large fits, however short the question.
+func (r *responder) limit(q *query, tcp bool) int {
+	if tcp {
 		return dns.MaxMsgSize
-	case !e.present:
-		return dns.MinMsgSize
-	default:
-		return min(int(e.size), maxUDPAnswer)
 	}
+	limit := dns.MinMsgSize
+	if q.edns.present {
+		limit = min(int(q.edns.size), maxUDPAnswer)
+	}
+	if q.edns.cookie != nil && r.cookies.valid(q.edns.cookie, q.client, time.Now()) {
+		return limit
+	}
+	return min(limit, max(maxAmplification*q.size, q.size+r.configured))
 }
 
 // opt returns the OPT record of the answer: a fresh one, that repeats nothing
@@ -118,6 +130,20 @@ func newCookies() (c cookies, err error) {
 		return c, err
 	}
 	return cookies{binary.LittleEndian.Uint64(secret[:]), binary.LittleEndian.Uint64(secret[8:])}, nil
+}
+
+// valid reports whether a cookie, of 8 to 40 octets, was given to this client, by
+// this server, not long ago (RFC 9018 section 4.3).
+func (c cookies) valid(cookie []byte, client netip.Addr, now time.Time) bool {
+	if len(cookie) != 24 {
+		return false
+	}
+	at := time.Unix(int64(binary.BigEndian.Uint32(cookie[12:])), 0)
+	if age := now.Sub(at); age > time.Hour || age < -5*time.Minute {
+		return false
+	}
+	want := c.answer(cookie[:8], client, at)
+	return subtle.ConstantTimeCompare(want[:], cookie) == 1
 }
 
 // answer returns the client's cookie of 8 octets with the server's 16 behind it.

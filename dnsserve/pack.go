@@ -13,7 +13,7 @@ import (
 // like the question point at it and so come back in those letters too; resolvers
 // that randomise letters insist on it.
 func (r *responder) pack(dst []byte, m *dns.Msg, q *query, tcp bool) ([]byte, error) {
-	limit := q.edns.limit(tcp)
+	limit := r.limit(q, tcp)
 	wire, err := m.PackBuffer(dst[len(dst):cap(dst)])
 	if err != nil && len(m.Answer) == 0 {
 		return dst, err

@@ -124,7 +124,7 @@ func (r *responder) prepared(dst []byte, q *query, tcp bool) (out []byte, rcode 
 	}
 	k, id, _ := r.names.classify(q)
 	head := bitResponse | q.flags&(bitRecursion|bitChecking)
-	room := q.edns.limit(tcp) - headerLen - len(q.question) - len(optRecord)
+	room := r.limit(q, tcp) - headerLen - len(q.question) - len(optRecord)
 	switch {
 	case k == outside:
 		dst = appendHead(dst, q, head|dns.RcodeRefused, 0, 0)

@@ -23,6 +23,7 @@ const (
 type query struct {
 	id    uint16
 	flags uint16
+	size  int // of the message
 
 	question []byte // name, type and class as they came; empty if there is none
 	qtype    uint16
@@ -48,7 +49,7 @@ func (q *query) name() []byte { return q.question[:len(q.question)-4] }
 // This is not miekg/dns's Unpack, which accepts messages that end in the middle
 // of a question, and rejects EDNS options that it does not know how to read.
 func (q *query) parse(msg []byte) (answerable, wellformed bool) {
-	q.question, q.labels, q.edns = nil, 0, edns{}
+	q.size, q.question, q.labels, q.edns = len(msg), nil, 0, edns{}
 	if len(msg) < headerLen {
 		return false, false
 	}
@@ -103,7 +104,7 @@ func (q *query) parseQuestion(b []byte) []byte {
 		q.offsets[n] = byte(i)
 		i += 1 + size
 	}
-	if i > maxNameOctets || len(b) < i+4 {
+	if len(b) < i+4 {
 		q.labels = 0
 		return nil
 	}

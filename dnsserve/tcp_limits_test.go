@@ -2,9 +2,11 @@ package dnsserve
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 	"testing"
 	"time"
 )
@@ -105,5 +107,72 @@ func TestTCPSlowReader(t *testing.T) {
 	}
 	if taken > 8<<20 {
 		t.Errorf("the server took %d octets of queries without anybody taking its answers", taken)
+	}
+}
+
+// Idle and dribbling connections leave everyone else served within a second,
+// and are not kept without end.
+func TestTCPCrowd(t *testing.T) {
+	s := serve(t, func(c *Config) { c.MaxConnections, c.MaxConnectionsPerClient = 300, 1000 }, "127.0.0.1:0")
+	message := tcpMessageOf(t, challengeQuery())
+	before := runtime.NumGoroutine()
+	for i := range 1000 {
+		conn := dialTCP(t, s)
+		if i%2 == 0 {
+			_, _ = conn.Write(message[:5])
+		}
+		if i%100 == 99 {
+			start := time.Now()
+			ask(t, "tcp", s.Addrs()[0].String())
+			ask(t, "udp", s.Addrs()[0].String())
+			if d := time.Since(start); d > time.Second {
+				t.Fatalf("with %d connections open a query took %v", i+1, d)
+			}
+		}
+	}
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if n := runtime.NumGoroutine() - before; n <= 310 {
+			break
+		} else if time.Now().After(deadline) {
+			t.Fatalf("%d more goroutines for 1000 connections, although 300 are allowed", n)
+		}
+	}
+}
+
+// However many connections there are, from however many clients, and whether they
+// send half a query or take no answer: goroutines and memory stay bounded.
+func TestTCPFlood(t *testing.T) {
+	const limit, connections, memoryBound = 400, 1200, 32 << 20
+	s := serve(t, func(c *Config) { crowdedConfig(c, t); c.MaxConnections = limit }, "127.0.0.1:0")
+	message := tcpMessageOf(t, challengeQuery()) // its answer has 27 KB
+	before, goroutines := heap(), runtime.NumGoroutine()
+	for i := range connections {
+		conn := dialFrom(t, s, fmt.Sprintf("127.0.%d.1", i%50))
+		_ = conn.SetReadBuffer(1 << 10)
+		switch i % 3 {
+		case 0:
+			_, _ = conn.Write(message[:5])
+		case 1:
+			for range 20 {
+				_, _ = conn.Write(message)
+			}
+		}
+	}
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if n := runtime.NumGoroutine() - goroutines; n <= limit+5 {
+			break
+		} else if time.Now().After(deadline) {
+			t.Fatalf("%d more goroutines for %d connections, although %d are allowed", n, connections, limit)
+		}
+	}
+	after := heap()
+	t.Logf("%d KiB for each connection", (after-before)>>10/limit)
+	if after > before+memoryBound {
+		t.Errorf("%d MiB more memory than before", (after-before)>>20)
+	}
+	conn := dialFrom(t, s, "127.0.0.99")
+	_, _ = conn.Write(message)
+	if m := readAnswer(t, conn); len(m.Answer) != 100 {
+		t.Errorf("a newcomer is answered with %v", m)
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/signpost-acme/signpost/internal/check"
+	"github.com/signpost-acme/signpost/internal/records"
 	"github.com/signpost-acme/signpost/internal/zone"
 )
 
@@ -104,6 +105,10 @@ func (s *Solver) present(ctx context.Context, req *whapi.ChallengeRequest) error
 	name := s.zone.Name(id)
 	log = log.With("target", name)
 	if err := s.store.Add(ctx, id, req.Key); err != nil {
+		if errors.Is(err, records.ErrLimit) {
+			log.Warn("a challenge is refused", "reason", err)
+			return err
+		}
 		log.Error("a challenge cannot be stored", "err", err)
 		return errStore
 	}

@@ -27,6 +27,7 @@ type Copy struct {
 	synced  atomic.Bool // once
 	current atomic.Bool // still
 	shards  [64]shard
+	total   atomic.Int64 // of values
 
 	mu         sync.Mutex             // serialises writers
 	generation uint64                 // counts full reads
@@ -72,6 +73,9 @@ func (c *Copy) Len() int {
 	}
 	return n
 }
+
+// Total returns the number of values under all names.
+func (c *Copy) Total() int { return int(c.total.Load()) }
 
 // put makes values what is under id, as just read from the store.
 func (c *Copy) put(id uuid.UUID, values []string) {
@@ -125,6 +129,7 @@ func (c *Copy) endRead(whole bool) {
 		s.Lock()
 		for id, r := range s.records {
 			if r.generation != c.generation {
+				c.total.Add(-int64(len(r.Values)))
 				delete(s.records, id)
 			}
 		}
@@ -177,7 +182,9 @@ func (c *Copy) store(id uuid.UUID, values []string) {
 		s.records = map[uuid.UUID]*Record{}
 	}
 	r := &Record{Values: values, generation: c.generation}
+	c.total.Add(int64(len(values)))
 	if before != nil {
+		c.total.Add(-int64(len(before.Values)))
 		r.asked.Store(before.asked.Load())
 	}
 	if c.Prepare != nil {
@@ -190,5 +197,8 @@ func (c *Copy) delete(id uuid.UUID) {
 	s := c.shard(id)
 	s.Lock()
 	defer s.Unlock()
-	delete(s.records, id)
+	if r := s.records[id]; r != nil {
+		c.total.Add(-int64(len(r.Values)))
+		delete(s.records, id)
+	}
 }

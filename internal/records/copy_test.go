@@ -42,6 +42,9 @@ func TestCopyChangesDuringFullRead(t *testing.T) {
 	c.put(kept, []string{"newest"})
 	c.endRead(true)
 	c.expect(t, "changed after the read came by", kept, "newest")
+	if n := c.Total(); n != 1 {
+		t.Errorf("Total = %d after all other names are gone", n)
+	}
 }
 
 func TestCopyBrokenFullReadTakesNothingAway(t *testing.T) {

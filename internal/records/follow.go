@@ -32,6 +32,7 @@ const (
 func (r *Redis) Follow(ctx context.Context, c *Copy) {
 	f := follower{Redis: r, copy: c, changed: make(chan struct{}, 1), resync: make(chan struct{}, 1)}
 	f.touch()
+	r.followed.Store(c)
 	var wg sync.WaitGroup
 	wg.Go(func() { f.listen(ctx) })
 	wg.Go(func() { f.readChanged(ctx) })

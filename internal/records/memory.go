@@ -13,7 +13,8 @@ import (
 // Memory is a Store inside this process, for a single replica: it is lost with
 // the process. Use NewMemory.
 type Memory struct {
-	now func() time.Time
+	now    func() time.Time
+	limits limits
 
 	mu       sync.Mutex
 	values   map[uuid.UUID]map[string]time.Time // value to expiry
@@ -26,6 +27,7 @@ type Memory struct {
 func NewMemory() *Memory {
 	return &Memory{
 		now:      time.Now,
+		limits:   limits{total: MaxTotal},
 		values:   map[uuid.UUID]map[string]time.Time{},
 		replicas: map[string]time.Time{},
 		copies:   map[*Copy]struct{}{},
@@ -37,6 +39,15 @@ func NewMemory() *Memory {
 func (m *Memory) Add(_ context.Context, id uuid.UUID, value string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	values, total := m.live(id), 0
+	for _, set := range m.values {
+		total += len(set)
+	}
+	if !slices.Contains(values, value) {
+		if err := m.limits.check(value, len(values), total); err != nil {
+			return err
+		}
+	}
 	if m.values[id] == nil {
 		m.values[id] = map[string]time.Time{}
 	}

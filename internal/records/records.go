@@ -29,6 +29,7 @@ const (
 type Store interface {
 	// Add puts value among those under id, for Lifetime from now. A value that
 	// is there already stays, with its life renewed. Other values are not touched.
+	// Beyond the limits (MaxValues and its neighbours) it fails with ErrLimit.
 	Add(ctx context.Context, id uuid.UUID, value string) error
 
 	// Remove takes value from under id. A value that is not there is no error.

@@ -3,7 +3,9 @@ package records
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -24,6 +26,8 @@ type Redis struct {
 	channel  string
 	replicas string // key
 	log      *slog.Logger
+	limits   limits
+	followed atomic.Pointer[Copy] // that Follow keeps equal
 
 	reading, writing, hearing health
 }
@@ -43,6 +47,7 @@ func NewRedis(origin string, options RedisOptions, log *slog.Logger) (*Redis, er
 		channel:  channel,
 		replicas: channel + ":replicas",
 		log:      log,
+		limits:   limits{total: MaxTotal},
 		reading: health{
 			fails: "Redis cannot be read; the records known so far are served on, and it is tried again",
 			works: "Redis can be read again",
@@ -60,11 +65,33 @@ func NewRedis(origin string, options RedisOptions, log *slog.Logger) (*Redis, er
 
 // Add implements Store.
 func (r *Redis) Add(ctx context.Context, id uuid.UUID, value string) error {
+	if err := r.room(ctx, id, value); err != nil {
+		return err
+	}
 	return r.change(ctx, id, func(pipe redis.Pipeliner, key string, now time.Time) {
 		expiry := now.Add(Lifetime)
 		pipe.ZAdd(ctx, key, redis.Z{Score: milliseconds(expiry), Member: value})
 		pipe.PExpireAt(ctx, key, expiry)
 	})
+}
+
+// room returns an error if value is one too many. How many there are in all is
+// known where a copy follows, which is wherever values are added.
+func (r *Redis) room(ctx context.Context, id uuid.UUID, value string) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	values, err := r.read(ctx, []uuid.UUID{id})
+	if err != nil {
+		return err
+	}
+	if slices.Contains(values[0], value) {
+		return nil
+	}
+	total := 0
+	if c := r.followed.Load(); c != nil {
+		total = c.Total()
+	}
+	return r.limits.check(value, len(values[0]), total)
 }
 
 // Remove implements Store.

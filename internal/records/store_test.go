@@ -125,7 +125,7 @@ func TestStore(t *testing.T) {
 			t.Errorf("Len = %d after everything was removed", n)
 		}
 
-		hostile := []string{"", " ", "123d==", "a\x00b\r\n*", `back\slash "quote"`, "\xff\xfe", string(make([]byte, 2000))}
+		hostile := []string{"", " ", "123d==", "a\x00b\r\n*", `back\slash "quote"`, "\xff\xfe", string(make([]byte, records.MaxValueSize))}
 		for _, v := range hostile {
 			must(t, writer.Add(ctx, id, v))
 		}
