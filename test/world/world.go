@@ -25,6 +25,10 @@ type Options struct {
 	Bin      string // where hack/setup puts etcd, kube-apiserver, kubectl, pebble, cert-manager and signpost
 	Replicas int    // of signpost, 1 to 4
 
+	// NoCertManager leaves out cert-manager's controllers, for a caller that does
+	// their part itself. Its resources and rights are there.
+	NoCertManager bool
+
 	// Step, if set, is told what is being done, for people.
 	Step func(format string, args ...any)
 }
@@ -44,6 +48,7 @@ type World struct {
 	ca          *authority // of everything inside, but of the certificates that are issued
 	api         *process.Process
 	certManager *process.Process
+	serving     []string // flags of every signpost serve
 
 	mu        sync.Mutex
 	processes []*process.Process // in the order in which they were started
