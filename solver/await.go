@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -54,6 +55,31 @@ func (s *Solver) await(ctx context.Context, log *slog.Logger, name, value string
 			log.Error("a DNS server does not answer with the new record", "server", server, "err", cause)
 		}
 		return errNotServed
+	}
+}
+
+// awaitGone returns when no live DNS server answers with value at name any more. It
+// gives up soon: a server that has lost the store still has the value, and drops it
+// as soon as it is back.
+func (s *Solver) awaitGone(ctx context.Context, log *slog.Logger, name, value string) {
+	ctx, cancel := context.WithTimeout(ctx, goneTimeout)
+	defer cancel()
+	list, err := s.store.Replicas(ctx)
+	if err != nil {
+		return // the store has said it in the log
+	}
+	for pause := firstPause; ; pause = min(2*pause, maxPause) {
+		serving := map[string]bool{}
+		s.askAll(ctx, list, serving, name, value)
+		if list = slices.Collect(maps.Keys(serving)); len(list) == 0 {
+			return
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			log.Warn("DNS servers still answer with a record that is removed", "target", name, "servers", slices.Sorted(slices.Values(list)))
+			return
+		}
 	}
 }
 

@@ -31,6 +31,10 @@ const (
 	// server gives up on a webhook.
 	presentTimeout = 20 * time.Second
 	cleanUpTimeout = 10 * time.Second
+
+	// goneTimeout is how long CleanUp waits for DNS servers that still answer with
+	// what it has removed.
+	goneTimeout = 2 * time.Second
 )
 
 // Store is where challenge values are put. See records.Store for the contract.
@@ -117,7 +121,8 @@ func (s *Solver) present(ctx context.Context, req *whapi.ChallengeRequest) error
 
 // CleanUp implements webhook.Solver. It removes the one value and leaves others
 // alone. A value that is not there, or never can have been, is success: an error
-// would keep the Challenge, and with it its namespace, from being deleted.
+// would keep the Challenge, and with it its namespace, from being deleted. When it
+// returns nil, no live DNS server that can be asked answers with the value.
 func (s *Solver) CleanUp(req *whapi.ChallengeRequest) error {
 	ctx, cancel := context.WithTimeout(context.Background(), cleanUpTimeout)
 	defer cancel()
@@ -139,6 +144,7 @@ func (s *Solver) cleanUp(ctx context.Context, req *whapi.ChallengeRequest) error
 		log.Error("a challenge cannot be removed from the store", "target", s.zone.Name(id), "err", err)
 		return errStore
 	}
+	s.awaitGone(ctx, log, s.zone.Name(id), req.Key)
 	log.Info("cleaned up", "target", s.zone.Name(id))
 	return nil
 }

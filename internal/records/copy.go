@@ -112,14 +112,23 @@ func (c *Copy) putRead(ids []uuid.UUID, values [][]string) {
 	}
 }
 
-// endRead ends a full read. If it was whole, names that it did not see are gone.
-func (c *Copy) endRead(whole bool) {
+// endRead ends a full read. If it was whole, names that it did not see are gone,
+// unless they are to be kept.
+func (c *Copy) endRead(whole, keep bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.removed = nil
 	if !whole {
 		return
 	}
+	if !keep {
+		c.dropUnseen()
+	}
+	c.synced.Store(true)
+	c.current.Store(true)
+}
+
+func (c *Copy) dropUnseen() {
 	for i := range c.shards {
 		s := &c.shards[i]
 		s.Lock()
@@ -130,8 +139,6 @@ func (c *Copy) endRead(whole bool) {
 		}
 		s.Unlock()
 	}
-	c.synced.Store(true)
-	c.current.Store(true)
 }
 
 // unseen returns the names that the full read under way has not come by.

@@ -22,6 +22,17 @@ const (
 	pingInterval   = time.Second     // of silence, after which the connection is tried, and given up after as much again
 	batch          = 500             // names read in one round trip
 	maxPause       = time.Second     // between tries while Redis is away
+
+	// staleAfter is how long a copy counts as complete without Redis. Its replica is
+	// counted as live for HeartbeatLifetime after a heartbeat, and the last one may
+	// have been HeartbeatInterval before the last contact; when others no longer
+	// wait for it, it must no longer say that what it does not have is not there.
+	staleAfter = HeartbeatLifetime - HeartbeatInterval - time.Second
+	staleCheck = 100 * time.Millisecond
+
+	// restoreTime is how long names are kept that Redis has lost, for somebody to
+	// put them back.
+	restoreTime = 10 * time.Second
 )
 
 // Follow implements Store.
@@ -31,11 +42,12 @@ const (
 // missed, so everything is read again, and so it is every minute.
 func (r *Redis) Follow(ctx context.Context, c *Copy) {
 	f := follower{Redis: r, copy: c, changed: make(chan struct{}, 1), resync: make(chan struct{}, 1)}
-	f.touch()
+	f.begin = time.Now()
 	var wg sync.WaitGroup
 	wg.Go(func() { f.listen(ctx) })
 	wg.Go(func() { f.readChanged(ctx) })
 	wg.Go(func() { f.readAll(ctx) })
+	wg.Go(func() { f.expire(ctx) })
 	wg.Wait()
 }
 
@@ -45,14 +57,33 @@ type follower struct {
 	changed chan struct{} // there is something in dirty
 	resync  chan struct{} // everything is to be read again
 	deaf    atomic.Bool   // there is no subscription
-	contact atomic.Int64  // when Redis was last there, in Unix nanoseconds
+	keeping bool          // names that the last full read did not see; touched by readAll alone
+	begin   time.Time     // of Follow
+	contact atomic.Int64  // when Redis was last there, in nanoseconds since then: no clock that somebody sets
 
 	mu    sync.Mutex
 	dirty map[uuid.UUID]struct{}
 }
 
 // touch notes that Redis is there.
-func (f *follower) touch() { f.contact.Store(time.Now().UnixNano()) }
+func (f *follower) touch() { f.contact.Store(int64(time.Since(f.begin))) }
+
+// expire says that the copy may be stale whenever there was no contact for too
+// long, until ctx is done.
+func (f *follower) expire(ctx context.Context) {
+	tick := time.NewTicker(staleCheck)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if time.Since(f.begin)-time.Duration(f.contact.Load()) > staleAfter {
+			f.copy.incomplete()
+		}
+	}
+}
 
 // listen keeps a subscription until ctx is done.
 func (f *follower) listen(ctx context.Context) {
@@ -153,8 +184,7 @@ func (f *follower) readChanged(ctx context.Context) {
 
 // readAll reads everything when told, and every minute; while that fails it
 // tries on. The first time it waits for the subscription, so that nothing can
-// change between the two unheard. When Redis has been away for so long that
-// this replica no longer counts as live, the copy is no longer complete.
+// change between the two unheard.
 func (f *follower) readAll(ctx context.Context) {
 	tick := time.NewTicker(deafInterval)
 	defer tick.Stop()
@@ -169,31 +199,26 @@ func (f *follower) readAll(ctx context.Context) {
 			told = true
 		case <-tick.C:
 		}
-		due := told || f.deaf.Load() || time.Since(last) > resyncInterval
+		due := told || f.deaf.Load() || f.keeping && !f.era.within(restoreTime) || time.Since(last) > resyncInterval
 		for ctx.Err() == nil && due {
 			if err := f.scan(ctx); err == nil {
 				last, pause, due = time.Now(), 0, false
-				f.touch()
 				continue
 			}
-			f.expire()
 			pause.sleep(ctx)
 		}
-		f.expire()
-	}
-}
-
-// expire says that the copy may be stale, if there was no contact for too long.
-func (f *follower) expire() {
-	if time.Since(time.Unix(0, f.contact.Load())) > HeartbeatLifetime {
-		f.copy.incomplete()
 	}
 }
 
 // scan reads every name once into the copy.
 func (f *follower) scan(ctx context.Context) (err error) {
 	f.copy.beginRead()
-	defer func() { f.copy.endRead(err == nil) }()
+	defer func() {
+		if err == nil {
+			f.touch() // before the copy is complete
+		}
+		f.copy.endRead(err == nil, f.keeping)
+	}()
 	node, err := f.node(ctx)
 	if err != nil {
 		return f.reading.note(ctx, f.log, err)
@@ -218,9 +243,16 @@ func (f *follower) scan(ctx context.Context) (err error) {
 			f.copy.putRead(ids, values)
 		}
 		if cursor == 0 {
-			return f.confirm(ctx)
+			break
 		}
 	}
+	if err := f.readEra(ctx); err != nil {
+		return err
+	}
+	if f.keeping = f.era.within(restoreTime); f.keeping {
+		return nil
+	}
+	return f.confirm(ctx)
 }
 
 // confirm reads the names again that the scan has not come by, before they are

@@ -139,7 +139,7 @@ func (m *Memory) sweep(c *Copy) {
 	for id := range m.values {
 		c.putRead([]uuid.UUID{id}, [][]string{m.live(id)})
 	}
-	c.endRead(true)
+	c.endRead(true, false)
 }
 
 // tell hands what is under id to the copies that follow. The caller holds mu.

@@ -40,6 +40,7 @@ func newNetwork(t testing.TB, number int) *network {
 	attrs.Name = n.link
 	must(t, netlink.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: inside, PeerNamespace: netlink.NsFd(int(n.handle))}))
 	must(t, up(n.link, fmt.Sprintf("198.18.%d.1/30", number)))
+	must(t, os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0o600)) // to other replicas
 	// What comes over a way on which nothing may go back is dropped (RFC 3704):
 	// so a cut is one in both directions.
 	must(t, os.WriteFile("/proc/sys/net/ipv4/conf/"+n.link+"/rp_filter", []byte("1"), 0o600))
