@@ -40,9 +40,13 @@ func (e *era) within(d time.Duration) bool {
 	return !e.lost.IsZero() && time.Since(e.lost) < d
 }
 
-// readEra looks whether Redis has lost its records.
+// readEra looks whether Redis has lost its records, and makes an era if there is none.
 func (r *Redis) readEra(ctx context.Context) error {
 	now, err := r.client.Get(ctx, r.eraKey).Result()
+	if errors.Is(err, redis.Nil) {
+		_ = r.beginEra(ctx) // somebody else does, where we may only read
+		now, err = r.client.Get(ctx, r.eraKey).Result()
+	}
 	if errors.Is(err, redis.Nil) {
 		err = nil
 	}
@@ -55,8 +59,12 @@ func (r *Redis) readEra(ctx context.Context) error {
 	return nil
 }
 
-// beginEra makes an era, if there is none.
-func (r *Redis) beginEra(ctx context.Context, pipe redis.Pipeliner) {
-	pipe.SetNX(ctx, r.eraKey, uuid.NewString(), 0)
-	pipe.PExpire(ctx, r.eraKey, Lifetime) // no record lives longer
+// beginEra makes an era, if there is none, and has it last.
+func (r *Redis) beginEra(ctx context.Context) error {
+	_, err := r.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		pipe.SetNX(ctx, r.eraKey, uuid.NewString(), 0)
+		pipe.PExpire(ctx, r.eraKey, Lifetime) // no record lives longer
+		return nil
+	})
+	return err
 }

@@ -159,7 +159,7 @@ func (r *Redis) Announce(ctx context.Context, address string) error {
 		return nil
 	})
 	if err == nil {
-		_, err = r.client.Pipelined(ctx, func(pipe redis.Pipeliner) error { r.beginEra(ctx, pipe); return nil })
+		err = r.beginEra(ctx)
 	}
 	return r.writing.note(caller, r.log, cause(cmds, err))
 }

@@ -17,6 +17,8 @@ const (
 	silent   = "no answer" // to two queries
 )
 
+var failures = []string{nothing, servfail, silent}
+
 // ask asks the DNS server at address for the TXT records at name, as a resolver
 // does: again over UDP when there is no answer. It returns the values, or one of
 // the above.
@@ -98,7 +100,7 @@ func (o *observer) end() {
 }
 
 // answers returns what was answered for name to queries between two moments, each
-// once, in the order in which it came up.
+// once: values first, then the others in the order in which they are listed above.
 func (o *observer) answers(name string, from, to time.Time) (list []string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -107,5 +109,6 @@ func (o *observer) answers(name string, from, to time.Time) (list []string) {
 			list = append(list, a.answer)
 		}
 	}
+	slices.SortFunc(list, func(a, b string) int { return slices.Index(failures, a) - slices.Index(failures, b) })
 	return list
 }

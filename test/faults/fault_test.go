@@ -44,6 +44,10 @@ func (s *stage) run(f fault) row {
 	begin := time.Now()
 	f.begin()
 	begun := time.Now()
+	window := begin
+	if f.down { // until it is, it answers
+		window = begun
+	}
 	presented, cleaned := s.meanwhile(f, fresh, ended)
 	if presented == "succeeds" {
 		s.promised(fresh)
@@ -70,7 +74,7 @@ func (s *stage) run(f fault) row {
 		healing = right
 	}
 	got := row{
-		known: o.answers(kept.target, begin, healing), unknown: o.answers(unknown.target, begin, healing),
+		known: o.answers(kept.target, window, healing), unknown: o.answers(unknown.target, window, healing),
 		present: presented, cleanUp: cleaned, took: took,
 	}
 	for i, a := range got.known {

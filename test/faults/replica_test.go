@@ -79,6 +79,7 @@ func replicaKilled(t *testing.T) row {
 			s.promised(broken)
 		},
 		end:   func() { killed.run(); killed.ready(); s.cleanUp(other, broken) },
+		lasts: time.Second,
 		known: []string{"value", silent}, unknown: []string{nothing, silent}, present: "succeeds", cleanUp: "succeeds", down: true,
 	})
 }

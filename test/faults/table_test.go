@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -28,16 +27,21 @@ func (r row) String() string {
 
 // words puts answers as people say them.
 func words(answers []string) string {
-	out := slices.Clone(answers)
-	for i, a := range out {
-		switch a {
-		case "value":
-			out[i] = "answered"
-		case nothing:
-			out[i] = "empty"
+	text := ""
+	for i, a := range answers {
+		switch {
+		case i == 0:
+			text = map[string]string{"value": "answered", nothing: "empty"}[a]
+			if text == "" {
+				text = a
+			}
+		case a == silent:
+			text += "; no answer from the one"
+		default:
+			text += ", then " + a
 		}
 	}
-	return strings.Join(out, ", then ")
+	return text
 }
 
 func calls(outcome string) string {
