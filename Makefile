@@ -12,7 +12,7 @@ PARTS ?= peers scale ready
 IN_TEST := cd test && CGO_ENABLED=0 GOFLAGS=-trimpath
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build size demo demo-shell demo-stop test unit race fuzz e2e vet lint chart image bench profile fmt clean
+.PHONY: help setup build size demo demo-shell demo-stop test unit race fuzz e2e soak vet lint chart image bench profile fmt clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,12 @@ e2e: build ## cert-manager's conformance suite, and certificates issued for real
 	@hack/setup test
 	$(IN_TEST) TEST_ASSET_ETCD=$(BIN)/etcd TEST_ASSET_KUBE_APISERVER=$(BIN)/kube-apiserver TEST_ASSET_KUBECTL=$(BIN)/kubectl \
 	  go test -count=1 -timeout 20m ./...
+
+SOAK ?= 10000
+
+soak: build ## thousands of challenges (SOAK=10000) while one fault comes after the other; writes docs/reliability.md
+	@hack/setup
+	$(IN_TEST) go test -count=1 -timeout 60m -v -run TestSoak ./faults -soak $(SOAK) -update
 
 vet:
 	go vet ./...
