@@ -92,8 +92,13 @@ func (s *Solver) Present(req *whapi.ChallengeRequest) error {
 	return err
 }
 
+// logAbout returns the log for what is said about a challenge.
+func (s *Solver) logAbout(req *whapi.ChallengeRequest) *slog.Logger {
+	return s.log.With("challenge", traceID(req.ResourceNamespace, req.DNSName, req.Key), "domain", req.DNSName, "namespace", req.ResourceNamespace)
+}
+
 func (s *Solver) present(ctx context.Context, req *whapi.ChallengeRequest) error {
-	log := s.log.With("domain", req.DNSName, "namespace", req.ResourceNamespace)
+	log := s.logAbout(req)
 	id, config, err := s.accept(req)
 	if err != nil {
 		log.Warn("a challenge is refused", "reason", err)
@@ -133,7 +138,7 @@ func (s *Solver) CleanUp(req *whapi.ChallengeRequest) error {
 }
 
 func (s *Solver) cleanUp(ctx context.Context, req *whapi.ChallengeRequest) error {
-	log := s.log.With("domain", req.DNSName, "namespace", req.ResourceNamespace)
+	log := s.logAbout(req)
 	s.memory.remove(req.ResourceNamespace, req.DNSName, req.Key)
 	id, err := s.zone.ID(req.ResourceNamespace, req.DNSName)
 	if err != nil {

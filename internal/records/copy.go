@@ -159,8 +159,11 @@ func (c *Copy) unseen() (ids []uuid.UUID) {
 }
 
 // incomplete says that the store has been out of reach for so long that what is
-// not in the copy may be in the store, until the next full read.
+// not in the copy may be in the store, until complete or the next full read.
 func (c *Copy) incomplete() { c.current.Store(false) }
+
+// complete takes that back.
+func (c *Copy) complete() { c.current.Store(true) }
 
 func (c *Copy) shard(id uuid.UUID) *shard { return &c.shards[id[15]%uint8(len(c.shards))] }
 

@@ -59,17 +59,35 @@ type follower struct {
 	deaf    atomic.Bool   // there is no subscription
 	keeping bool          // names that the last full read did not see; touched by readAll alone
 	begin   time.Time     // of Follow
-	contact atomic.Int64  // when Redis was last there, in nanoseconds since then: no clock that somebody sets
+	known   atomic.Int64  // as of when the copy is known to be complete, in nanoseconds since then: no clock that somebody sets
+	heard   atomic.Bool   // everything was read since the subscription began, and so nothing is missing but what is in dirty
+	session atomic.Int64  // counts subscriptions that began or ended
 
 	mu    sync.Mutex
 	dirty map[uuid.UUID]struct{}
+	busy  bool // with what was dirty
 }
 
-// touch notes that Redis is there.
-func (f *follower) touch() { f.contact.Store(int64(time.Since(f.begin))) }
+// touch notes that the copy was complete at a moment.
+func (f *follower) touch(at time.Time) {
+	d := int64(at.Sub(f.begin))
+	for old := f.known.Load(); d > old && !f.known.CompareAndSwap(old, d); old = f.known.Load() {
+		continue
+	}
+}
 
-// expire says that the copy may be stale whenever there was no contact for too
-// long, until ctx is done.
+// alive notes that the subscription is. That does not make the copy complete while
+// something is still to be read.
+func (f *follower) alive() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.heard.Load() && len(f.dirty) == 0 && !f.busy {
+		f.touch(time.Now())
+	}
+}
+
+// expire says that the copy may be stale whenever it was not known to be complete
+// for too long, until ctx is done.
 func (f *follower) expire(ctx context.Context) {
 	tick := time.NewTicker(staleCheck)
 	defer tick.Stop()
@@ -79,8 +97,10 @@ func (f *follower) expire(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		if time.Since(f.begin)-time.Duration(f.contact.Load()) > staleAfter {
+		if time.Since(f.begin)-time.Duration(f.known.Load()) > staleAfter {
 			f.copy.incomplete()
+		} else if f.heard.Load() {
+			f.copy.complete()
 		}
 	}
 }
@@ -92,6 +112,8 @@ func (f *follower) listen(ctx context.Context) {
 		begin := time.Now()
 		err := f.subscription(ctx)
 		f.deaf.Store(true)
+		f.session.Add(1)
+		f.heard.Store(false)
 		_ = f.hearing.note(ctx, f.log, err)
 		if time.Since(begin) > maxPause {
 			pause = 0
@@ -122,9 +144,10 @@ func (f *follower) subscription(ctx context.Context) error {
 			return err
 		}
 		pinged = false
-		f.touch()
+		f.alive()
 		switch m := m.(type) {
 		case *redis.Subscription:
+			f.session.Add(1)
 			f.deaf.Store(false)
 			_ = f.hearing.note(ctx, f.log, nil)
 			signal(f.resync)
@@ -148,7 +171,7 @@ func (f *follower) mark(ids ...uuid.UUID) {
 	signal(f.changed)
 }
 
-// take returns some of the names that changed.
+// take returns some of the names that changed, none when there are no more.
 func (f *follower) take() []uuid.UUID {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -160,6 +183,7 @@ func (f *follower) take() []uuid.UUID {
 		ids = append(ids, id)
 		delete(f.dirty, id)
 	}
+	f.busy = len(ids) > 0
 	return ids
 }
 
@@ -167,7 +191,12 @@ func (f *follower) take() []uuid.UUID {
 func (f *follower) readChanged(ctx context.Context) {
 	var pause backoff
 	for wait(ctx, f.changed) {
-		for ids := f.take(); len(ids) > 0 && ctx.Err() == nil; ids = f.take() {
+		for {
+			began := time.Now()
+			ids := f.take()
+			if len(ids) == 0 || ctx.Err() != nil {
+				break
+			}
 			values, err := f.read(ctx, ids)
 			if err != nil {
 				f.mark(ids...)
@@ -177,6 +206,9 @@ func (f *follower) readChanged(ctx context.Context) {
 			pause = 0
 			for i, id := range ids {
 				f.copy.put(id, values[i])
+			}
+			if len(ids) < batch && f.heard.Load() { // these were all
+				f.touch(began)
 			}
 		}
 	}
@@ -212,12 +244,19 @@ func (f *follower) readAll(ctx context.Context) {
 
 // scan reads every name once into the copy.
 func (f *follower) scan(ctx context.Context) (err error) {
+	began, session := time.Now(), f.session.Load()
 	f.copy.beginRead()
 	defer func() {
 		if err == nil {
-			f.touch() // before the copy is complete
+			f.touch(began) // before the copy counts as complete
 		}
 		f.copy.endRead(err == nil, f.keeping)
+		if err == nil && !f.deaf.Load() {
+			f.heard.Store(true)
+			if f.session.Load() != session { // it was not there all the time
+				f.heard.Store(false)
+			}
+		}
 	}()
 	node, err := f.node(ctx)
 	if err != nil {

@@ -95,11 +95,17 @@ func TestRedisCutOff(t *testing.T) {
 	c := follow(t, store)
 	complete := func() bool { _, _, complete := c.Lookup(uuid.New()); return complete }
 	server.Pause()
-	time.Sleep(records.HeartbeatLifetime / 2)
+	begin := time.Now()
+	time.Sleep(time.Second)
 	if !complete() {
 		t.Error("after a short while the copy says already that it may be stale")
 	}
 	eventually(t, "the copy says that it may be stale", func() bool { return !complete() })
+	// Its last heartbeat may have been an interval ago, and others wait for it only
+	// until that has run out.
+	if d := time.Since(begin); d > records.HeartbeatLifetime-records.HeartbeatInterval {
+		t.Errorf("only after %v", d)
+	}
 	if values, _, _ := c.Lookup(id); len(values) != 1 {
 		t.Error("a known value is no longer served")
 	}

@@ -12,12 +12,11 @@ import (
 	whapi "github.com/cert-manager/cert-manager/pkg/acme/webhook/apis/acme/v1alpha1"
 )
 
-// fault is what is done to a stage, and what is to be seen of it.
+// fault is what is done to a stage, and what is to be seen of it. It is the first
+// replica that is called.
 type fault struct {
 	begin, end func()        // end may be nil: then the fault heals by itself
 	lasts      time.Duration // at least
-
-	caller, other int // replicas that are called meanwhile, and afterwards
 
 	// What is to be seen meanwhile, at the replicas that are not down.
 	known   []string // answers for the name of a challenge that was presented before: "value", or one of dns_test.go
@@ -34,9 +33,9 @@ type fault struct {
 // returns the row of the table.
 func (s *stage) run(f fault) row {
 	s.Helper()
-	kept, ended, fresh, unknown := s.present(s.replicas[f.other]), s.present(s.replicas[f.other]), s.newChallenge(), s.newChallenge()
-	gone := s.present(s.replicas[f.other])
-	s.cleanUp(s.replicas[f.other], gone)
+	kept, ended, fresh, unknown := s.present(s.replicas[0]), s.present(s.replicas[0]), s.newChallenge(), s.newChallenge()
+	gone := s.present(s.replicas[0])
+	s.cleanUp(s.replicas[0], gone)
 	s.right(map[challenge]bool{kept: true, ended: true, gone: false, unknown: false})
 	must(s, endChallenge(s.Context(), ended.object)) // cert-manager notes that, and then cleans up
 	o := observe(s.replicas, kept.target, unknown.target)
@@ -60,15 +59,15 @@ func (s *stage) run(f fault) row {
 		f.end()
 		healed = time.Now()
 	}
-	s.insist(s.replicas[f.other], whapi.ChallengeActionPresent, fresh)
-	s.insist(s.replicas[f.other], whapi.ChallengeActionCleanUp, ended)
+	s.insist(s.replicas[0], whapi.ChallengeActionPresent, fresh)
+	s.insist(s.replicas[0], whapi.ChallengeActionCleanUp, ended)
 	s.right(map[challenge]bool{kept: true, ended: false, gone: false, unknown: false, fresh: true})
 	took := time.Since(healed)
 	time.Sleep(max(2500*time.Millisecond, f.late)) // what comes late must not come
 	right := time.Now()
-	s.right(map[challenge]bool{kept: true, ended: false, gone: false, unknown: false, fresh: true})
+	must(s, s.wrong(map[challenge]bool{kept: true, ended: false, gone: false, unknown: false, fresh: true}))
 	o.end()
-	s.nothingLeft(f, kept, fresh, ended, gone)
+	s.nothingLeft(kept, fresh, ended, gone)
 
 	if f.end == nil {
 		healing = right
@@ -115,7 +114,7 @@ func (s *stage) promised(c challenge) {
 // meanwhile calls the webhook while the fault lasts.
 func (s *stage) meanwhile(f fault, fresh, ended challenge) (presented, cleaned string) {
 	var wg sync.WaitGroup
-	r := s.replicas[f.caller]
+	r := s.replicas[0]
 	if f.present != "" {
 		wg.Go(func() { presented = s.outcome(func() error { return r.call(whapi.ChallengeActionPresent, fresh) }) })
 	}
@@ -139,30 +138,33 @@ func (s *stage) outcome(call func() error) string {
 	return "fails"
 }
 
-// right waits until every replica answers with what is wanted, and nothing else.
+// right waits until nothing is wrong.
 func (s *stage) right(want map[challenge]bool) {
 	s.Helper()
-	eventually(s.T, "all is right", func() error {
-		for c, served := range want {
-			wanted := nothing
-			if served {
-				wanted = c.key
-			}
-			for _, r := range s.replicas {
-				if got := ask(net.JoinHostPort(r.address, "53"), c.target); got != wanted {
-					return fmt.Errorf("%s answers %q for %s, not %q", r.Name, got, c.domain, wanted)
-				}
+	eventually(s.T, "all is right", func() error { return s.wrong(want) })
+}
+
+// wrong is an error if a replica does not answer with exactly what is wanted.
+func (s *stage) wrong(want map[challenge]bool) error {
+	for c, served := range want {
+		wanted := nothing
+		if served {
+			wanted = c.key
+		}
+		for _, r := range s.replicas {
+			if got := ask(net.JoinHostPort(r.address, "53"), c.target); got != wanted {
+				return fmt.Errorf("%s answers %q for %s, not %q", r.Name, got, c.domain, wanted)
 			}
 		}
-		return nil
-	})
+	}
+	return nil
 }
 
 // nothingLeft cleans up and checks that nothing is left behind.
-func (s *stage) nothingLeft(f fault, kept, fresh challenge, others ...challenge) {
+func (s *stage) nothingLeft(kept, fresh challenge, others ...challenge) {
 	s.Helper()
-	s.cleanUp(s.replicas[f.other], kept)
-	s.insist(s.replicas[f.other], whapi.ChallengeActionCleanUp, fresh)
+	s.cleanUp(s.replicas[0], kept)
+	s.insist(s.replicas[0], whapi.ChallengeActionCleanUp, fresh)
 	want := map[challenge]bool{kept: false, fresh: false}
 	for _, c := range others {
 		want[c] = false

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -180,11 +178,4 @@ func eventually(t testing.TB, what string, ok func() error) {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-}
-
-// tempDir is t.TempDir where a test of many has its Redis.
-func tempDir(t testing.TB, name string) string {
-	dir := filepath.Join(t.TempDir(), name)
-	must(t, os.MkdirAll(dir, 0o700))
-	return dir
 }
