@@ -113,7 +113,7 @@ func (c *Copy) putRead(ids []uuid.UUID, values [][]string) {
 }
 
 // endRead ends a full read. If it was whole, names that it did not see are gone,
-// unless they are to be kept.
+// unless they are to be kept. Whether the copy is complete then is the caller's to say.
 func (c *Copy) endRead(whole, keep bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -125,7 +125,6 @@ func (c *Copy) endRead(whole, keep bool) {
 		c.dropUnseen()
 	}
 	c.synced.Store(true)
-	c.current.Store(true)
 }
 
 func (c *Copy) dropUnseen() {
@@ -158,12 +157,11 @@ func (c *Copy) unseen() (ids []uuid.UUID) {
 	return ids
 }
 
-// incomplete says that the store has been out of reach for so long that what is
-// not in the copy may be in the store, until complete or the next full read.
-func (c *Copy) incomplete() { c.current.Store(false) }
-
-// complete takes that back.
+// complete says that what is not in the copy is not in the store.
 func (c *Copy) complete() { c.current.Store(true) }
+
+// incomplete says that it may be: the store has been out of reach for long.
+func (c *Copy) incomplete() { c.current.Store(false) }
 
 func (c *Copy) shard(id uuid.UUID) *shard { return &c.shards[id[15]%uint8(len(c.shards))] }
 

@@ -23,10 +23,8 @@ const (
 	batch          = 500             // names read in one round trip
 	maxPause       = time.Second     // between tries while Redis is away
 
-	// staleAfter is how long a copy counts as complete without Redis. Its replica is
-	// counted as live for HeartbeatLifetime after a heartbeat, and the last one may
-	// have been HeartbeatInterval before the last contact; when others no longer
-	// wait for it, it must no longer say that what it does not have is not there.
+	// staleAfter is how long a copy counts as complete without Redis, in any case;
+	// for more see lease.
 	staleAfter = HeartbeatLifetime - HeartbeatInterval - time.Second
 	staleCheck = 100 * time.Millisecond
 
@@ -86,8 +84,7 @@ func (f *follower) alive() {
 	}
 }
 
-// expire says that the copy may be stale whenever it was not known to be complete
-// for too long, until ctx is done.
+// expire says whether the copy is complete, until ctx is done.
 func (f *follower) expire(ctx context.Context) {
 	tick := time.NewTicker(staleCheck)
 	defer tick.Stop()
@@ -97,12 +94,18 @@ func (f *follower) expire(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		if time.Since(f.begin)-time.Duration(f.known.Load()) > staleAfter {
+		if f.stale() {
 			f.copy.incomplete()
 		} else if f.heard.Load() {
 			f.copy.complete()
 		}
 	}
+}
+
+// stale reports whether something may be in Redis that is not in the copy.
+func (f *follower) stale() bool {
+	known := f.begin.Add(time.Duration(f.known.Load()))
+	return time.Since(known) > staleAfter || f.lease.lapsed(known)
 }
 
 // listen keeps a subscription until ctx is done.
@@ -247,11 +250,15 @@ func (f *follower) scan(ctx context.Context) (err error) {
 	began, session := time.Now(), f.session.Load()
 	f.copy.beginRead()
 	defer func() {
-		if err == nil {
-			f.touch(began) // before the copy counts as complete
-		}
 		f.copy.endRead(err == nil, f.keeping)
-		if err == nil && !f.deaf.Load() {
+		if err != nil {
+			return
+		}
+		f.touch(began)
+		if !f.stale() {
+			f.copy.complete()
+		}
+		if !f.deaf.Load() {
 			f.heard.Store(true)
 			if f.session.Load() != session { // it was not there all the time
 				f.heard.Store(false)

@@ -27,7 +27,8 @@ type Redis struct {
 	eraKey   string
 	log      *slog.Logger
 
-	era era
+	era   era
+	lease lease
 
 	reading, writing, hearing health
 }
@@ -138,14 +139,15 @@ func (r *Redis) Values(ctx context.Context, id uuid.UUID) ([]string, error) {
 }
 
 // announcedAgain is how long after Redis has lost its records the list of replicas
-// may be incomplete: each is in it again after its next heartbeat.
-const announcedAgain = 2 * HeartbeatInterval
+// may be incomplete: for as long as a replica relies on a heartbeat that is lost.
+const announcedAgain = HeartbeatLifetime
 
 // Announce implements Store.
 func (r *Redis) Announce(ctx context.Context, address string) error {
 	caller := ctx
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
+	sent := time.Now()
 	now, err := r.now(ctx)
 	if err != nil {
 		return r.writing.note(caller, r.log, err)
@@ -159,6 +161,7 @@ func (r *Redis) Announce(ctx context.Context, address string) error {
 		return nil
 	})
 	if err == nil {
+		r.lease.renew(sent)
 		err = r.beginEra(ctx)
 	}
 	return r.writing.note(caller, r.log, cause(cmds, err))

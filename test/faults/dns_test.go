@@ -14,16 +14,16 @@ import (
 const (
 	nothing  = "nothing"   // the name is there, and has no such value
 	servfail = "SERVFAIL"  // it cannot tell
-	silent   = "no answer" // to two queries
+	silent   = "no answer" // to four queries, each for a second
 )
 
 var failures = []string{nothing, servfail, silent}
 
 // ask asks the DNS server at address for the TXT records at name, as a resolver
-// does: again over UDP when there is no answer. It returns the values, or one of
+// does: again when there is no answer, which on a busy machine takes its time. It returns the values, or one of
 // the above.
 func ask(address, name string) string {
-	for range 2 {
+	for range 4 {
 		q := new(dns.Msg)
 		q.SetQuestion(dns.Fqdn(name), dns.TypeTXT)
 		c := dns.Client{Timeout: time.Second}

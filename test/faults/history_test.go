@@ -58,7 +58,7 @@ type history struct {
 // A replica is live from when it has said that it is ready (/readyz) until its end
 // begins. A query counts with the whole time from its sending to its answer: if
 // something begins or ends in between, the more lenient rule holds. That a live
-// replica does not answer at all, to two queries, is a violation too.
+// replica does not answer at all, to four queries, is a violation too.
 func (h *history) verify() (violations []string) {
 	for _, l := range h.lives {
 		for _, a := range l.asked {

@@ -40,7 +40,7 @@ func diskFull(t *testing.T) row {
 			})
 		},
 		end: func() { must(t, os.Remove(ballast)) }, lasts: away,
-		known: []string{"value"}, unknown: []string{nothing}, present: "fails", cleanUp: "fails",
+		known: []string{"value"}, unknown: []string{nothing, servfail}, present: "fails", cleanUp: "fails",
 	})
 }
 
