@@ -58,26 +58,29 @@ func (s *Solver) await(ctx context.Context, log *slog.Logger, name, value string
 	}
 }
 
-// awaitGone returns when no live DNS server answers with value at name any more. It
-// gives up soon: a server that has lost the store still has the value, and drops it
-// as soon as it is back.
+// awaitGone returns when every live DNS server has answered without value at name.
+// It gives up after a while: a server that has lost the store still has the value,
+// and drops it as soon as it is back.
 func (s *Solver) awaitGone(ctx context.Context, log *slog.Logger, name, value string) {
 	ctx, cancel := context.WithTimeout(ctx, goneTimeout)
 	defer cancel()
-	list, err := s.store.Replicas(ctx)
-	if err != nil {
-		return // the store has said it in the log
-	}
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
+		var waiting []string // those that have it, or do not tell
+		list, err := s.store.Replicas(ctx)
 		serving := map[string]bool{}
-		s.askAll(ctx, list, serving, name, value)
-		if list = slices.Collect(maps.Keys(serving)); len(list) == 0 {
+		for server, cause := range s.askAll(ctx, list, serving, name, value) {
+			if !errors.Is(cause, errNotYet) {
+				waiting = append(waiting, server)
+			}
+		}
+		waiting = slices.Sorted(slices.Values(slices.AppendSeq(waiting, maps.Keys(serving))))
+		if err == nil && len(waiting) == 0 {
 			return
 		}
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
-			log.Warn("DNS servers still answer with a record that is removed", "target", name, "servers", slices.Sorted(slices.Values(list)))
+			log.Warn("DNS servers may still answer with a record that is removed", "target", name, "servers", waiting)
 			return
 		}
 	}

@@ -33,8 +33,8 @@ const (
 	cleanUpTimeout = 10 * time.Second
 
 	// goneTimeout is how long CleanUp waits for DNS servers that still answer with
-	// what it has removed.
-	goneTimeout = 2 * time.Second
+	// what it has removed, or do not answer.
+	goneTimeout = 5 * time.Second
 )
 
 // Store is where challenge values are put. See records.Store for the contract.
@@ -127,7 +127,8 @@ func (s *Solver) present(ctx context.Context, req *whapi.ChallengeRequest) error
 // CleanUp implements webhook.Solver. It removes the one value and leaves others
 // alone. A value that is not there, or never can have been, is success: an error
 // would keep the Challenge, and with it its namespace, from being deleted. When it
-// returns nil, no live DNS server that can be asked answers with the value.
+// returns nil, no live DNS server answers with the value, but for one that has been
+// waited for in vain.
 func (s *Solver) CleanUp(req *whapi.ChallengeRequest) error {
 	ctx, cancel := context.WithTimeout(context.Background(), cleanUpTimeout)
 	defer cancel()
