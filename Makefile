@@ -15,7 +15,7 @@ PARTS ?= peers scale ready
 IN_TEST := cd test && CGO_ENABLED=0 GOFLAGS=-trimpath
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build size demo demo-shell demo-stop cluster cluster-test test unit race fuzz e2e vet lint vulnerabilities chart image bench profile fmt clean
+.PHONY: help setup build size demo demo-shell demo-stop cluster cluster-test test unit race fuzz e2e soak vet lint vulnerabilities chart image bench profile fmt clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +65,12 @@ e2e: build ## cert-manager's conformance suite, and certificates issued for real
 cluster-test: build ## the life of an installation by Helm, on a real node; needs root
 	@hack/setup cluster
 	$(IN_TEST) go test -count=1 -timeout 20m ./cluster
+
+SOAK ?= 10000
+
+soak: build ## thousands of challenges (SOAK=10000) while one fault comes after the other; writes docs/reliability.md
+	@hack/setup
+	$(IN_TEST) go test -count=1 -timeout 60m -v -run TestSoak ./faults -soak $(SOAK) -update
 
 vet:
 	go vet ./...

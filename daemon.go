@@ -36,7 +36,8 @@ type daemon struct {
 	beside func(context.Context) // if not nil, runs as long as the API does
 	page   func() web.Status     // what the status page shows; nil for no page
 
-	stopping atomic.Bool
+	announced atomic.Bool // to the other replicas, once
+	stopping  atomic.Bool
 }
 
 // askedInterval is how often other replicas hear what this one was asked.
@@ -142,19 +143,17 @@ func (d *daemon) readiness(ready func() error) func() error {
 func (d *daemon) announce(ctx context.Context) {
 	ticker := time.NewTicker(records.HeartbeatInterval)
 	defer ticker.Stop()
-	said := false
 	for {
 		pause := ticker.C
 		if !d.copy.Synced() { // soon after the first full read
 			pause = time.After(20 * time.Millisecond)
-		} else if err := d.store.Announce(ctx, d.address); err == nil && !said {
-			said = true // a failure is in the log already
+		} else if err := d.store.Announce(ctx, d.address); err == nil && d.announced.CompareAndSwap(false, true) { // a failure is in the log already
 			d.log.Info("announced to the other replicas", "address", d.address, "names", d.copy.Len())
 		}
 		select {
 		case <-pause:
 		case <-ctx.Done():
-			if said {
+			if d.announced.Load() {
 				_ = d.store.Withdraw(context.WithoutCancel(ctx), d.address) // if this fails the heartbeat runs out
 			}
 			return

@@ -12,8 +12,8 @@ import (
 	"github.com/signpost-acme/signpost/solver"
 )
 
-// startGrace is how long a new replica stays not ready while it reads the
-// records. After that it is ready with or without Redis: an API that is
+// startGrace is how long a new replica stays not ready while it reads the records
+// and until the others know that a challenge must be there too. After that it is ready with or without Redis: an API that is
 // unavailable would keep namespaces in the whole cluster from being deleted.
 const startGrace = 5 * time.Second
 
@@ -43,7 +43,7 @@ over its variable.`,
 			}
 			started := time.Now()
 			ready := func() error {
-				if !d.copy.Synced() && time.Since(started) < startGrace {
+				if !d.announced.Load() && time.Since(started) < startGrace {
 					return fmt.Errorf("reading the record store")
 				}
 				return w.ready()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -54,6 +55,34 @@ func (s *Solver) await(ctx context.Context, log *slog.Logger, name, value string
 			log.Error("a DNS server does not answer with the new record", "server", server, "err", cause)
 		}
 		return errNotServed
+	}
+}
+
+// awaitGone returns when every live DNS server has answered without value at name.
+// It gives up after a while: a server that has lost the store still has the value,
+// and drops it as soon as it is back.
+func (s *Solver) awaitGone(ctx context.Context, log *slog.Logger, name, value string) {
+	ctx, cancel := context.WithTimeout(ctx, goneTimeout)
+	defer cancel()
+	for pause := firstPause; ; pause = min(2*pause, maxPause) {
+		var waiting []string // those that have it, or do not tell
+		list, err := s.store.Replicas(ctx)
+		serving := map[string]bool{}
+		for server, cause := range s.askAll(ctx, list, serving, name, value) {
+			if !errors.Is(cause, errNotYet) {
+				waiting = append(waiting, server)
+			}
+		}
+		waiting = slices.Sorted(slices.Values(slices.AppendSeq(waiting, maps.Keys(serving))))
+		if err == nil && len(waiting) == 0 {
+			return
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			log.Warn("DNS servers may still answer with a record that is removed", "target", name, "servers", waiting)
+			return
+		}
 	}
 }
 

@@ -32,6 +32,10 @@ const (
 	// server gives up on a webhook.
 	presentTimeout = 20 * time.Second
 	cleanUpTimeout = 10 * time.Second
+
+	// goneTimeout is how long CleanUp waits for DNS servers that still answer with
+	// what it has removed, or do not answer.
+	goneTimeout = 5 * time.Second
 )
 
 // Store is where challenge values are put. See records.Store for the contract.
@@ -89,8 +93,13 @@ func (s *Solver) Present(req *whapi.ChallengeRequest) error {
 	return err
 }
 
+// logAbout returns the log for what is said about a challenge.
+func (s *Solver) logAbout(req *whapi.ChallengeRequest) *slog.Logger {
+	return s.log.With("challenge", traceID(req.ResourceNamespace, req.DNSName, req.Key), "domain", req.DNSName, "namespace", req.ResourceNamespace)
+}
+
 func (s *Solver) present(ctx context.Context, req *whapi.ChallengeRequest) error {
-	log := s.log.With("domain", req.DNSName, "namespace", req.ResourceNamespace)
+	log := s.logAbout(req)
 	id, config, err := s.accept(req)
 	if err != nil {
 		log.Warn("a challenge is refused", "reason", err)
@@ -122,7 +131,9 @@ func (s *Solver) present(ctx context.Context, req *whapi.ChallengeRequest) error
 
 // CleanUp implements webhook.Solver. It removes the one value and leaves others
 // alone. A value that is not there, or never can have been, is success: an error
-// would keep the Challenge, and with it its namespace, from being deleted.
+// would keep the Challenge, and with it its namespace, from being deleted. When it
+// returns nil, no live DNS server answers with the value, but for one that has been
+// waited for in vain.
 func (s *Solver) CleanUp(req *whapi.ChallengeRequest) error {
 	ctx, cancel := context.WithTimeout(context.Background(), cleanUpTimeout)
 	defer cancel()
@@ -133,7 +144,7 @@ func (s *Solver) CleanUp(req *whapi.ChallengeRequest) error {
 }
 
 func (s *Solver) cleanUp(ctx context.Context, req *whapi.ChallengeRequest) error {
-	log := s.log.With("domain", req.DNSName, "namespace", req.ResourceNamespace)
+	log := s.logAbout(req)
 	s.memory.remove(req.ResourceNamespace, req.DNSName, req.Key)
 	id, err := s.zone.ID(req.ResourceNamespace, req.DNSName)
 	if err != nil {
@@ -144,6 +155,7 @@ func (s *Solver) cleanUp(ctx context.Context, req *whapi.ChallengeRequest) error
 		log.Error("a challenge cannot be removed from the store", "target", s.zone.Name(id), "err", err)
 		return errStore
 	}
+	s.awaitGone(ctx, log, s.zone.Name(id), req.Key)
 	log.Info("cleaned up", "target", s.zone.Name(id))
 	return nil
 }

@@ -122,7 +122,7 @@ func (w *Watcher) lookAgain(ctx context.Context, challenges []cluster.Challenge)
 // look looks up one CNAME, and tells the result: to people by an event, to
 // cert-manager by a nudge.
 func (w *Watcher) look(ctx context.Context, c cluster.Challenge, entry *waiting) {
-	log := w.Log.With("domain", c.Domain, "namespace", c.Namespace, "challenge", c.Name)
+	log := w.logAbout(c)
 	r := w.LookUp(ctx, c.Scope, c.Domain)
 	switch {
 	case r.Status == check.Failed:
@@ -142,6 +142,11 @@ func (w *Watcher) look(ctx context.Context, c cluster.Challenge, entry *waiting)
 		entry.nudged, entry.told = true, ""
 		log.Info("the CNAME is there; cert-manager is told to go on")
 	}
+}
+
+// logAbout returns the log for what is said about a challenge.
+func (w *Watcher) logAbout(c cluster.Challenge) *slog.Logger {
+	return w.Log.With("challenge", traceID(c.Scope, c.Domain, c.Key), "domain", c.Domain, "namespace", c.Namespace, "object", c.Name)
 }
 
 // restore puts back what the store has lost. cert-manager works on few challenges
@@ -164,7 +169,7 @@ func (w *Watcher) restore(ctx context.Context, challenges []cluster.Challenge) {
 		if slices.Contains(values, c.Key) {
 			continue
 		}
-		log := w.Log.With("domain", c.Domain, "namespace", c.Namespace, "challenge", c.Name)
+		log := w.logAbout(c)
 		switch done, err := w.putBack(ctx, id, c); {
 		case err != nil:
 			log.Warn("a record that the store has lost cannot be put back yet", "err", err)

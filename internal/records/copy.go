@@ -116,14 +116,22 @@ func (c *Copy) putRead(ids []uuid.UUID, values [][]string) {
 	}
 }
 
-// endRead ends a full read. If it was whole, names that it did not see are gone.
-func (c *Copy) endRead(whole bool) {
+// endRead ends a full read. If it was whole, names that it did not see are gone,
+// unless they are to be kept. Whether the copy is complete then is the caller's to say.
+func (c *Copy) endRead(whole, keep bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.removed = nil
 	if !whole {
 		return
 	}
+	if !keep {
+		c.dropUnseen()
+	}
+	c.synced.Store(true)
+}
+
+func (c *Copy) dropUnseen() {
 	for i := range c.shards {
 		s := &c.shards[i]
 		s.Lock()
@@ -135,8 +143,6 @@ func (c *Copy) endRead(whole bool) {
 		}
 		s.Unlock()
 	}
-	c.synced.Store(true)
-	c.current.Store(true)
 }
 
 // unseen returns the names that the full read under way has not come by.
@@ -156,8 +162,10 @@ func (c *Copy) unseen() (ids []uuid.UUID) {
 	return ids
 }
 
-// incomplete says that the store has been out of reach for so long that what is
-// not in the copy may be in the store, until the next full read.
+// complete says that what is not in the copy is not in the store.
+func (c *Copy) complete() { c.current.Store(true) }
+
+// incomplete says that it may be: the store has been out of reach for long.
 func (c *Copy) incomplete() { c.current.Store(false) }
 
 func (c *Copy) shard(id uuid.UUID) *shard { return &c.shards[id[15]%uint8(len(c.shards))] }

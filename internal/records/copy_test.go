@@ -21,14 +21,14 @@ func TestCopyChangesDuringFullRead(t *testing.T) {
 	all := []uuid.UUID{changed, removed, gone, kept}
 	c.beginRead()
 	c.putRead(all, [][]string{{"old"}, {"old"}, {"old"}, {"old"}})
-	c.endRead(true)
+	c.endRead(true, false)
 
 	c.beginRead()
 	c.put(changed, []string{"new"})
 	c.put(removed, nil)
 	c.put(added, []string{"new"})
 	c.putRead([]uuid.UUID{changed, removed, kept}, [][]string{{"old"}, {"old"}, {"old"}})
-	c.endRead(true)
+	c.endRead(true, false)
 	c.expect(t, "changed before the read came by", changed, "new")
 	c.expect(t, "removed before the read came by", removed)
 	c.expect(t, "added behind the read's back", added, "new")
@@ -40,7 +40,7 @@ func TestCopyChangesDuringFullRead(t *testing.T) {
 	c.put(kept, []string{"new"})
 	c.put(kept, nil)
 	c.put(kept, []string{"newest"})
-	c.endRead(true)
+	c.endRead(true, false)
 	c.expect(t, "changed after the read came by", kept, "newest")
 	if n := c.Total(); n != 1 {
 		t.Errorf("Total = %d after all other names are gone", n)
@@ -51,12 +51,12 @@ func TestCopyBrokenFullReadTakesNothingAway(t *testing.T) {
 	c, id := &Copy{}, uuid.New()
 	c.beginRead()
 	c.putRead([]uuid.UUID{id}, [][]string{{"v"}})
-	c.endRead(false)
+	c.endRead(false, false)
 	if c.Synced() {
 		t.Error("synced after a broken read")
 	}
 	c.beginRead()
-	c.endRead(false)
+	c.endRead(false, false)
 	c.expect(t, "after two broken reads", id, "v")
 }
 

@@ -22,6 +22,15 @@ const (
 	pingInterval   = time.Second     // of silence, after which the connection is tried, and given up after as much again
 	batch          = 500             // names read in one round trip
 	maxPause       = time.Second     // between tries while Redis is away
+
+	// staleAfter is how long a copy counts as complete without Redis, in any case;
+	// for more see lease.
+	staleAfter = HeartbeatLifetime - HeartbeatInterval - time.Second
+	staleCheck = 100 * time.Millisecond
+
+	// restoreTime is how long names are kept that Redis has lost, for somebody to
+	// put them back.
+	restoreTime = 10 * time.Second
 )
 
 // Follow implements Store.
@@ -31,12 +40,13 @@ const (
 // missed, so everything is read again, and so it is every minute.
 func (r *Redis) Follow(ctx context.Context, c *Copy) {
 	f := follower{Redis: r, copy: c, changed: make(chan struct{}, 1), resync: make(chan struct{}, 1)}
-	f.touch()
+	f.begin = time.Now()
 	r.followed.Store(c)
 	var wg sync.WaitGroup
 	wg.Go(func() { f.listen(ctx) })
 	wg.Go(func() { f.readChanged(ctx) })
 	wg.Go(func() { f.readAll(ctx) })
+	wg.Go(func() { f.expire(ctx) })
 	wg.Wait()
 }
 
@@ -46,14 +56,58 @@ type follower struct {
 	changed chan struct{} // there is something in dirty
 	resync  chan struct{} // everything is to be read again
 	deaf    atomic.Bool   // there is no subscription
-	contact atomic.Int64  // when Redis was last there, in Unix nanoseconds
+	keeping bool          // names that the last full read did not see; touched by readAll alone
+	begin   time.Time     // of Follow
+	known   atomic.Int64  // as of when the copy is known to be complete, in nanoseconds since then: no clock that somebody sets
+	heard   atomic.Bool   // everything was read since the subscription began, and so nothing is missing but what is in dirty
+	session atomic.Int64  // counts subscriptions that began or ended
 
 	mu    sync.Mutex
 	dirty map[uuid.UUID]struct{}
+	busy  bool // with what was dirty
 }
 
-// touch notes that Redis is there.
-func (f *follower) touch() { f.contact.Store(time.Now().UnixNano()) }
+// touch notes that the copy was complete at a moment.
+func (f *follower) touch(at time.Time) {
+	d := int64(at.Sub(f.begin))
+	for old := f.known.Load(); d > old && !f.known.CompareAndSwap(old, d); old = f.known.Load() {
+		continue
+	}
+}
+
+// alive notes that the subscription is. That does not make the copy complete while
+// something is still to be read.
+func (f *follower) alive() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.heard.Load() && len(f.dirty) == 0 && !f.busy {
+		f.touch(time.Now())
+	}
+}
+
+// expire says whether the copy is complete, until ctx is done.
+func (f *follower) expire(ctx context.Context) {
+	tick := time.NewTicker(staleCheck)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if f.stale() {
+			f.copy.incomplete()
+		} else if f.heard.Load() {
+			f.copy.complete()
+		}
+	}
+}
+
+// stale reports whether something may be in Redis that is not in the copy.
+func (f *follower) stale() bool {
+	known := f.begin.Add(time.Duration(f.known.Load()))
+	return time.Since(known) > staleAfter || f.lease.lapsed(known)
+}
 
 // listen keeps a subscription until ctx is done.
 func (f *follower) listen(ctx context.Context) {
@@ -62,6 +116,8 @@ func (f *follower) listen(ctx context.Context) {
 		begin := time.Now()
 		err := f.subscription(ctx)
 		f.deaf.Store(true)
+		f.session.Add(1)
+		f.heard.Store(false)
 		_ = f.hearing.note(ctx, f.log, err)
 		if time.Since(begin) > maxPause {
 			pause = 0
@@ -92,9 +148,10 @@ func (f *follower) subscription(ctx context.Context) error {
 			return err
 		}
 		pinged = false
-		f.touch()
+		f.alive()
 		switch m := m.(type) {
 		case *redis.Subscription:
+			f.session.Add(1)
 			f.deaf.Store(false)
 			_ = f.hearing.note(ctx, f.log, nil)
 			signal(f.resync)
@@ -118,7 +175,7 @@ func (f *follower) mark(ids ...uuid.UUID) {
 	signal(f.changed)
 }
 
-// take returns some of the names that changed.
+// take returns some of the names that changed, none when there are no more.
 func (f *follower) take() []uuid.UUID {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -130,6 +187,7 @@ func (f *follower) take() []uuid.UUID {
 		ids = append(ids, id)
 		delete(f.dirty, id)
 	}
+	f.busy = len(ids) > 0
 	return ids
 }
 
@@ -137,7 +195,12 @@ func (f *follower) take() []uuid.UUID {
 func (f *follower) readChanged(ctx context.Context) {
 	var pause backoff
 	for wait(ctx, f.changed) {
-		for ids := f.take(); len(ids) > 0 && ctx.Err() == nil; ids = f.take() {
+		for {
+			began := time.Now()
+			ids := f.take()
+			if len(ids) == 0 || ctx.Err() != nil {
+				break
+			}
 			values, err := f.read(ctx, ids)
 			if err != nil {
 				f.mark(ids...)
@@ -148,14 +211,16 @@ func (f *follower) readChanged(ctx context.Context) {
 			for i, id := range ids {
 				f.copy.put(id, values[i])
 			}
+			if len(ids) < batch && f.heard.Load() { // these were all
+				f.touch(began)
+			}
 		}
 	}
 }
 
 // readAll reads everything when told, and every minute; while that fails it
 // tries on. The first time it waits for the subscription, so that nothing can
-// change between the two unheard. When Redis has been away for so long that
-// this replica no longer counts as live, the copy is no longer complete.
+// change between the two unheard.
 func (f *follower) readAll(ctx context.Context) {
 	tick := time.NewTicker(deafInterval)
 	defer tick.Stop()
@@ -170,31 +235,37 @@ func (f *follower) readAll(ctx context.Context) {
 			told = true
 		case <-tick.C:
 		}
-		due := told || f.deaf.Load() || time.Since(last) > resyncInterval
+		due := told || f.deaf.Load() || f.keeping && !f.era.within(restoreTime) || time.Since(last) > resyncInterval
 		for ctx.Err() == nil && due {
 			if err := f.scan(ctx); err == nil {
 				last, pause, due = time.Now(), 0, false
-				f.touch()
 				continue
 			}
-			f.expire()
 			pause.sleep(ctx)
 		}
-		f.expire()
-	}
-}
-
-// expire says that the copy may be stale, if there was no contact for too long.
-func (f *follower) expire() {
-	if time.Since(time.Unix(0, f.contact.Load())) > HeartbeatLifetime {
-		f.copy.incomplete()
 	}
 }
 
 // scan reads every name once into the copy.
 func (f *follower) scan(ctx context.Context) (err error) {
+	began, session := time.Now(), f.session.Load()
 	f.copy.beginRead()
-	defer func() { f.copy.endRead(err == nil) }()
+	defer func() {
+		f.copy.endRead(err == nil, f.keeping)
+		if err != nil {
+			return
+		}
+		f.touch(began)
+		if !f.stale() {
+			f.copy.complete()
+		}
+		if !f.deaf.Load() {
+			f.heard.Store(true)
+			if f.session.Load() != session { // it was not there all the time
+				f.heard.Store(false)
+			}
+		}
+	}()
 	node, err := f.node(ctx)
 	if err != nil {
 		return f.reading.note(ctx, f.log, err)
@@ -219,9 +290,16 @@ func (f *follower) scan(ctx context.Context) (err error) {
 			f.copy.putRead(ids, values)
 		}
 		if cursor == 0 {
-			return f.confirm(ctx)
+			break
 		}
 	}
+	if err := f.readEra(ctx); err != nil {
+		return err
+	}
+	if f.keeping = f.era.within(restoreTime); f.keeping {
+		return nil
+	}
+	return f.confirm(ctx)
 }
 
 // confirm reads the names again that the scan has not come by, before they are

@@ -150,7 +150,8 @@ func (m *Memory) sweep(c *Copy) {
 	for id := range m.values {
 		c.putRead([]uuid.UUID{id}, [][]string{m.live(id)})
 	}
-	c.endRead(true)
+	c.endRead(true, false)
+	c.complete()
 }
 
 // tell hands what is under id to the copies that follow. The caller holds mu.

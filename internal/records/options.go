@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"strings"
@@ -47,6 +48,7 @@ func (o RedisOptions) client() (redis.UniversalClient, error) {
 	if err != nil {
 		return nil, err
 	}
+	dialer := dialer(tlsConfig)
 	q := u.Query()
 	switch {
 	case q.Has("master_name"):
@@ -60,7 +62,7 @@ func (o RedisOptions) client() (redis.UniversalClient, error) {
 		if o.SentinelPassword != "" {
 			opts.SentinelPassword = o.SentinelPassword
 		}
-		opts.TLSConfig = tlsConfig
+		opts.TLSConfig, opts.Dialer = tlsConfig, dialer
 		return redis.NewFailoverClient(opts), nil
 	case q.Has("addr"):
 		opts, err := redis.ParseClusterURL(o.URL)
@@ -71,7 +73,7 @@ func (o RedisOptions) client() (redis.UniversalClient, error) {
 		opts.DialerRetries, opts.MaxRetries, opts.ContextTimeoutEnabled, opts.DisableIdentity = 1, retries, true, true
 		opts.MaintNotificationsConfig = noMaintNotifications()
 		opts.CredentialsProviderContext = o.credentials(opts.Username, opts.Password)
-		opts.TLSConfig = tlsConfig
+		opts.TLSConfig, opts.Dialer = tlsConfig, dialer
 		return redis.NewClusterClient(opts), nil
 	default:
 		opts, err := redis.ParseURL(o.URL)
@@ -82,8 +84,39 @@ func (o RedisOptions) client() (redis.UniversalClient, error) {
 		opts.DialerRetries, opts.MaxRetries, opts.ContextTimeoutEnabled, opts.DisableIdentity = 1, retries, true, true
 		opts.MaintNotificationsConfig = noMaintNotifications()
 		opts.CredentialsProviderContext = o.credentials(opts.Username, opts.Password)
-		opts.TLSConfig = tlsConfig
+		opts.TLSConfig, opts.Dialer = tlsConfig, dialer
 		return redis.NewClient(opts), nil
+	}
+}
+
+// dialer returns what makes the connections to Redis. One that is given up must
+// take with it what has not arrived: a record that the kernel delivers a minute
+// later, when the network is there again, would come after its removal.
+func dialer(config *tls.Config) func(ctx context.Context, network, address string) (net.Conn, error) {
+	d := &net.Dialer{Timeout: dialTimeout}
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := d.DialContext(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		if c, ok := conn.(*net.TCPConn); ok {
+			_ = c.SetLinger(0)
+		}
+		if config == nil {
+			return conn, nil
+		}
+		config := config.Clone()
+		if config.ServerName == "" {
+			config.ServerName, _, _ = net.SplitHostPort(address)
+		}
+		secure := tls.Client(conn, config)
+		ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+		defer cancel()
+		if err := secure.HandshakeContext(ctx); err != nil {
+			conn.Close()
+			return nil, err
+		}
+		return secure, nil
 	}
 }
 

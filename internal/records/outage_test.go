@@ -95,11 +95,16 @@ func TestRedisCutOff(t *testing.T) {
 	c := follow(t, store)
 	complete := func() bool { _, _, complete := c.Lookup(uuid.New()); return complete }
 	server.Pause()
-	time.Sleep(records.HeartbeatLifetime / 2)
+	begin := time.Now()
+	time.Sleep(time.Second)
 	if !complete() {
 		t.Error("after a short while the copy says already that it may be stale")
 	}
 	eventually(t, "the copy says that it may be stale", func() bool { return !complete() })
+	// Others wait for this replica until its heartbeat has run out.
+	if d := time.Since(begin); d > records.HeartbeatLifetime {
+		t.Errorf("only after %v", d)
+	}
 	if values, _, _ := c.Lookup(id); len(values) != 1 {
 		t.Error("a known value is no longer served")
 	}

@@ -45,7 +45,8 @@ type Store interface {
 	// Withdraw takes back what Announce said. An unknown address is no error.
 	Withdraw(ctx context.Context, address string) error
 
-	// Replicas returns the addresses of the live DNS servers, sorted.
+	// Replicas returns the addresses of the live DNS servers, sorted. It returns none
+	// while the list is not complete, because the store has just lost it.
 	Replicas(ctx context.Context) ([]string, error)
 
 	// AddAsked adds to the counts of queries for the values under id, by network.

@@ -18,16 +18,21 @@ import (
 // set signpost:{acme.example.com}:<uuid>, each with its expiry in Unix
 // milliseconds as score; every change publishes <uuid> on the channel
 // signpost:{acme.example.com} in the same transaction; the live replicas are in
-// signpost:{acme.example.com}:replicas. Times are the Redis server's, so that a
+// signpost:{acme.example.com}:replicas; for signpost:{acme.example.com}:era see
+// the type era. Times are the Redis server's, so that a
 // replica whose clock is wrong does no harm.
 type Redis struct {
 	client   redis.UniversalClient
 	prefix   string // of the names' keys
 	channel  string
 	replicas string // key
+	eraKey   string
 	log      *slog.Logger
 	limits   limits
 	followed atomic.Pointer[Copy] // that Follow keeps equal
+
+	era   era
+	lease lease
 
 	reading, writing, hearing health
 }
@@ -46,6 +51,7 @@ func NewRedis(origin string, options RedisOptions, log *slog.Logger) (*Redis, er
 		prefix:   channel + ":",
 		channel:  channel,
 		replicas: channel + ":replicas",
+		eraKey:   channel + ":era",
 		log:      log,
 		limits:   limits{total: MaxTotal},
 		reading: health{
@@ -96,10 +102,35 @@ func (r *Redis) room(ctx context.Context, id uuid.UUID, value string) error {
 
 // Remove implements Store.
 func (r *Redis) Remove(ctx context.Context, id uuid.UUID, value string) error {
-	return r.change(ctx, id, func(pipe redis.Pipeliner, key string, _ time.Time) {
-		pipe.ZRem(ctx, key, value)
-		pipe.Del(ctx, r.askedKey(id))
+	err := r.change(ctx, id, func(pipe redis.Pipeliner, key string, _ time.Time) { pipe.ZRem(ctx, key, value) })
+	if redis.HasErrorPrefix(err, "OOM") {
+		err = r.removeFromFull(ctx, id, value)
+	}
+	if err == nil {
+		// Not in the transaction, which must have one key: a Cluster that is moving
+		// the two is asked for both in vain. If it fails the counts expire.
+		ctx, cancel := context.WithTimeout(ctx, callTimeout)
+		defer cancel()
+		_ = r.client.Del(ctx, r.askedKey(id)).Err()
+	}
+	return err
+}
+
+// removeFromFull removes a value from a Redis that is full: that refuses all
+// transactions, and takes commands that need no memory.
+func (r *Redis) removeFromFull(ctx context.Context, id uuid.UUID, value string) error {
+	caller := ctx
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	_, err := r.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		pipe.ZRem(ctx, r.key(id), value)
+		pipe.Publish(ctx, r.channel, id.String())
+		return nil
 	})
+	if err != nil { // not noted otherwise: that others can be removed does not make Redis writable
+		return r.writing.note(caller, r.log, err)
+	}
+	return nil
 }
 
 // change makes a change to the values under id and tells everybody, in one transaction.
@@ -134,21 +165,32 @@ func (r *Redis) Values(ctx context.Context, id uuid.UUID) ([]string, error) {
 	return values, r.reading.note(caller, r.log, err)
 }
 
+// announcedAgain is how long after Redis has lost its records the list of replicas
+// may be incomplete: for as long as a replica relies on a heartbeat that is lost.
+const announcedAgain = HeartbeatLifetime
+
 // Announce implements Store.
 func (r *Redis) Announce(ctx context.Context, address string) error {
 	caller := ctx
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
+	sent := time.Now()
 	now, err := r.now(ctx)
 	if err != nil {
 		return r.writing.note(caller, r.log, err)
 	}
 	cmds, err := r.client.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
 		pipe.ZRemRangeByScore(ctx, r.replicas, "-inf", score(now))
+		// From before Redis' clock was set back: whoever lives says so again.
+		pipe.ZRemRangeByScore(ctx, r.replicas, score(now.Add(2*HeartbeatLifetime)), "+inf")
 		pipe.ZAdd(ctx, r.replicas, redis.Z{Score: milliseconds(now.Add(HeartbeatLifetime)), Member: address})
 		pipe.PExpireAt(ctx, r.replicas, now.Add(HeartbeatLifetime))
 		return nil
 	})
+	if err == nil {
+		r.lease.renew(sent)
+		err = r.beginEra(ctx)
+	}
 	return r.writing.note(caller, r.log, cause(cmds, err))
 }
 
@@ -168,6 +210,12 @@ func (r *Redis) Replicas(ctx context.Context) ([]string, error) {
 	now, err := r.now(ctx)
 	if err != nil {
 		return nil, r.reading.note(caller, r.log, err)
+	}
+	if err := r.readEra(ctx); err != nil {
+		return nil, err
+	}
+	if r.era.within(announcedAgain) {
+		return nil, nil
 	}
 	args := live(r.replicas, now)
 	addresses, err := r.client.ZRangeArgs(ctx, args).Result()

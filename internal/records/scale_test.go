@@ -18,7 +18,8 @@ func fill(n int) (*Copy, []uuid.UUID) {
 		ids[i] = uuid.New()
 		c.putRead(ids[i:i+1], [][]string{{fmt.Sprintf("%043d", i)}})
 	}
-	c.endRead(true)
+	c.endRead(true, false)
+	c.complete()
 	return c, ids
 }
 

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"syscall"
 	"testing"
@@ -17,13 +18,14 @@ import (
 )
 
 // Server is a redis-server process on a free port of 127.0.0.1, without
-// persistence. It ends with the test.
+// persistence unless told otherwise. It ends with the test.
 type Server struct {
 	Addr string // host:port
 
 	t    testing.TB
 	bin  string
 	args []string
+	env  []string
 	cmd  *exec.Cmd
 	out  *bytes.Buffer
 	done chan struct{} // closed when the process has ended
@@ -31,7 +33,7 @@ type Server struct {
 
 // Start starts a server with further configuration directives in redis-server's
 // command-line form ("--requirepass", "x"). A machine without redis-server fails
-// the test: nothing is skipped.
+// the test: nothing is skipped. Without "--dir" every Run has an empty directory.
 func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
 	return StartAt(t, freeAddress(t), args...)
@@ -71,15 +73,17 @@ func start(t testing.TB, address string, args []string) *Server {
 func (s *Server) Run() {
 	s.t.Helper()
 	host, port, _ := net.SplitHostPort(s.Addr)
-	args := append(append([]string{}, s.args...), "--bind", host, "--port", port, "--dir", s.t.TempDir())
-	for i, a := range s.args {
-		if a == "--tls-port" { // TLS on the port, nothing in the clear
-			args = append(append([]string{}, s.args...), "--bind", host, "--port", "0", "--dir", s.t.TempDir())
-			args[i+1] = port
-		}
+	args := slices.Clone(s.args)
+	if i := slices.Index(args, "--tls-port"); i >= 0 { // TLS on the port, nothing in the clear
+		args[i+1], port = port, "0"
+	}
+	args = append(args, "--bind", host, "--port", port)
+	if !slices.Contains(args, "--dir") {
+		args = append(args, "--dir", s.t.TempDir())
 	}
 	s.out = &bytes.Buffer{}
 	s.cmd = exec.Command(s.bin, args...)
+	s.cmd.Env = append(os.Environ(), s.env...)
 	s.cmd.Stdout, s.cmd.Stderr = s.out, s.out
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := s.cmd.Start(); err != nil {
@@ -106,6 +110,9 @@ func (s *Server) Run() {
 		}
 	}
 }
+
+// Setenv sets environment variables (NAME=value), from the next Run on.
+func (s *Server) Setenv(env ...string) { s.env = env }
 
 // Kill ends the process and with it everything in it. Killing twice is fine.
 func (s *Server) Kill() {

@@ -46,6 +46,9 @@ func (w *World) installCertManager(ctx context.Context) error {
 	if err := errors.Join(errCRDs, errRights); err != nil {
 		return fmt.Errorf("installing cert-manager: %w", err)
 	}
+	if w.NoCertManager {
+		return nil
+	}
 	w.certManager = w.process("cert-manager", w.tool("cert-manager"), "--kubeconfig", kubeconfig, "-v", "2",
 		"--dns01-recursive-nameservers", ResolverAddress+":53", "--dns01-recursive-nameservers-only")
 	return w.start(w.certManager)

@@ -57,12 +57,20 @@ func (w *World) startControlPlane(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err := w.apiReady(ctx); err != nil {
+		return err
+	}
+	return w.connect()
+}
+
+// apiReady waits until the API server says that it is ready.
+func (w *World) apiReady(ctx context.Context) error {
+	pair, err := tls.LoadX509KeyPair(filepath.Join(w.Dir, "admin.crt"), filepath.Join(w.Dir, "admin.key"))
 	if err != nil {
 		return err
 	}
 	client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: w.ca.pool(), Certificates: []tls.Certificate{pair}}}}
-	err = w.api.Until(ctx, "get ready", func(ctx context.Context) error {
+	return w.api.Until(ctx, "get ready", func(ctx context.Context) error {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, APIURL+"/readyz", nil)
 		if err != nil {
 			return err
@@ -77,10 +85,6 @@ func (w *World) startControlPlane(ctx context.Context) error {
 		}
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	return w.connect()
 }
 
 // apiServerFlags makes the keys that the API server needs, and its command line.

@@ -43,15 +43,14 @@ func (w *World) installSignpost(ctx context.Context) error {
 	for _, ns := range w.nameservers() {
 		nameservers = append(nameservers, "--nameserver", ns)
 	}
+	w.serving = []string{"--tls-cert-file", cert, "--tls-private-key-file", key, "--secure-port", "8443", "--shutdown-delay", "500ms",
+		"--kubeconfig", kubeconfig, "--authentication-kubeconfig", kubeconfig, "--authorization-kubeconfig", kubeconfig}
 	for i := range w.Options.Replicas {
-		args := append([]string{"serve", "--zone", Zone,
+		args := append([]string{"--zone", Zone,
 			"--listen", ReplicaAddress(i) + ":53", "--listen", "[" + ReplicaAddress6(i) + "]:53",
 			"--identity", fmt.Sprintf("signpost-%d", i), "--redis-url", "redis://" + RedisAddress + "/0",
-			"--http-listen", ReplicaAddress(i) + ":8080", "--bind-address", ReplicaAddress(i), "--secure-port", "8443",
-			"--tls-cert-file", cert, "--tls-private-key-file", key,
-			"--kubeconfig", kubeconfig, "--authentication-kubeconfig", kubeconfig, "--authorization-kubeconfig", kubeconfig,
-			"--shutdown-delay", "500ms"}, nameservers...)
-		r := &Replica{Process: w.process(fmt.Sprintf("signpost-%d", i), w.tool(signpost), args...), w: w, index: i}
+			"--http-listen", ReplicaAddress(i) + ":8080", "--bind-address", ReplicaAddress(i)}, nameservers...)
+		r := &Replica{Process: w.Serve(fmt.Sprintf("signpost-%d", i), args...), w: w, index: i}
 		w.Replicas = append(w.Replicas, r)
 		if err := w.start(r.Process); err != nil {
 			return err

@@ -29,6 +29,10 @@ type Options struct {
 	// Replicas must be 0; cert-manager and signpost are for whoever uses it.
 	Node bool
 
+	// NoCertManager leaves out cert-manager's controllers, for a caller that does
+	// their part itself. Its resources and rights are there.
+	NoCertManager bool
+
 	// Step, if set, is told what is being done, for people.
 	Step func(format string, args ...any)
 }
@@ -49,6 +53,7 @@ type World struct {
 	ca          *authority // of everything inside, but of the certificates that are issued
 	api         *process.Process
 	certManager *process.Process
+	serving     []string // flags of every signpost serve
 
 	mu        sync.Mutex
 	processes []*process.Process // in the order in which they were started
