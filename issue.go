@@ -132,7 +132,7 @@ func (s *issueSettings) prepare(ctx context.Context, names []string) (*issuing, 
 		return nil, fmt.Errorf("%w; give the zone that Signpost serves with --zone", err)
 	}
 	i := &issuing{client: client, timeout: s.timeout, checker: &check.Checker{Zone: z, Resolvers: s.resolvers}, scope: s.namespace}
-	if issuer.Kind == "ClusterIssuer" {
+	if issuer.Kind == "ClusterIssuer" && !installed.Strict {
 		i.scope = firstOf(s.scope, installed.Namespace, "cert-manager")
 	}
 	var dnsNames []string

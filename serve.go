@@ -58,6 +58,9 @@ over its variable.`,
 			}
 			checker := &check.Checker{Zone: s.zone, Nameservers: s.ns, Resolvers: c.resolvers}
 			sv := solver.New(s.zone, d.store, check.Serves, checker.CNAME, d.log)
+			if c.strict {
+				sv.Strict(c.namespace, k.Find)
+			}
 			page := &status{daemon: d, checker: checker, cluster: k, settings: c, group: w.group,
 				service: newService(k, c.dnsService, d.log)}
 			d.page = page.Status

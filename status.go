@@ -90,7 +90,7 @@ func (s *status) look(ctx context.Context) web.Status {
 	d := s.daemon
 	s.service.look(ctx)
 	out := web.Status{
-		Version: currentVersion(), Zone: d.settings.zone.Origin(), Group: s.group, Namespace: s.settings.namespace,
+		Version: currentVersion(), Zone: d.settings.zone.Origin(), Group: s.group, Namespace: s.settings.namespace, Strict: s.settings.strict,
 		Records: append(s.checker.Records(), s.service.records(d.settings.ns)...),
 		Store:   web.Store{Kind: "memory", OK: true, Names: d.copy.Len(), Synced: d.copy.Synced()},
 	}

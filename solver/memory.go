@@ -44,6 +44,18 @@ func (m *memory) remove(namespace, domain, key string) {
 	delete(m.what, presentation{namespace, domain, key})
 }
 
+// namespaces returns those at whose targets this replica has presented the key.
+func (m *memory) namespaces(domain, key string) (list []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for p := range m.what {
+		if p.domain == domain && p.key == key {
+			list = append(list, p.namespace)
+		}
+	}
+	return list
+}
+
 // Presented reports whether this replica has presented a challenge, and has not
 // been asked to clean it up. Another replica may have been.
 func (s *Solver) Presented(c cluster.Challenge) bool {

@@ -66,6 +66,7 @@ type Solver struct {
 	log     *slog.Logger
 	metrics metrics
 	memory  memory
+	strict  *strict // nil: the scope is the Issuer's namespace
 }
 
 // New returns a solver that writes to store and asks the DNS servers by serves.
@@ -99,6 +100,10 @@ func (s *Solver) logAbout(req *whapi.ChallengeRequest) *slog.Logger {
 }
 
 func (s *Solver) present(ctx context.Context, req *whapi.ChallengeRequest) error {
+	req, err := s.scoped(ctx, s.logAbout(req), req)
+	if err != nil {
+		return err
+	}
 	log := s.logAbout(req)
 	id, config, err := s.accept(req)
 	if err != nil {
@@ -138,7 +143,12 @@ func (s *Solver) CleanUp(req *whapi.ChallengeRequest) error {
 	ctx, cancel := context.WithTimeout(context.Background(), cleanUpTimeout)
 	defer cancel()
 	start := time.Now()
-	err := s.cleanUp(ctx, req)
+	requests, err := s.scopedAll(ctx, s.logAbout(req), req)
+	for _, r := range requests {
+		if e := s.cleanUp(ctx, r); e != nil {
+			err = e
+		}
+	}
 	s.metrics.observe("cleanup", start, err)
 	return err
 }

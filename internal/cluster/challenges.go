@@ -43,6 +43,30 @@ func (x *Cluster) Challenges() (list []Challenge) {
 	return list
 }
 
+// Find returns the Challenges for us with that domain and key, in all namespaces.
+// If it knows none it asks the API server: the watch may be late.
+func (x *Cluster) Find(ctx context.Context, domain, key string) (found []Challenge, err error) {
+	add := func(o *acmev1.Challenge) {
+		if c, ok := x.challenge(o); ok && c.Key == key && c.Domain == domain {
+			found = append(found, c)
+		}
+	}
+	for _, o := range x.challenges.list() {
+		add(o.(*acmev1.Challenge))
+	}
+	if len(found) > 0 {
+		return found, nil
+	}
+	list, err := x.cm.AcmeV1().Challenges("").List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("reading Challenges: %w", err)
+	}
+	for i := range list.Items {
+		add(&list.Items[i])
+	}
+	return found, nil
+}
+
 // FollowsChallenges reports whether Challenges has read everything.
 func (x *Cluster) FollowsChallenges() bool { return x.challenges.synced() }
 

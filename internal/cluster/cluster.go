@@ -27,6 +27,9 @@ type Config struct {
 	// ClusterIssuers.
 	Namespace string
 
+	// Strict makes the namespace of a Challenge its scope under a ClusterIssuer too.
+	Strict bool
+
 	Challenges   bool // follow Challenges
 	Certificates bool // follow Certificates, Issuers and ClusterIssuers
 
@@ -158,7 +161,7 @@ func (x *Cluster) follow(ctx context.Context, k *kind) {
 
 // scope returns the namespace that a challenge's target belongs to.
 func (x *Cluster) scope(issuerKind, namespace string) string {
-	if issuerKind == "ClusterIssuer" {
+	if issuerKind == "ClusterIssuer" && !x.config.Strict {
 		return x.config.Namespace
 	}
 	return namespace

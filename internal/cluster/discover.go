@@ -23,6 +23,7 @@ const (
 	annotationZone        = "signpost.dev/zone"
 	annotationNameservers = "signpost.dev/nameservers" // separated by spaces
 	annotationNamespace   = "signpost.dev/cluster-namespace"
+	annotationStrict      = "signpost.dev/strict-namespaces" // "true"
 )
 
 // Client looks things up with a user's own rights.
@@ -91,6 +92,7 @@ type Installation struct {
 	Zone        string
 	Nameservers []string
 	Namespace   string // the scope of ClusterIssuers
+	Strict      bool   // it is the Certificate's own namespace instead
 }
 
 // Installation reads how the installation with that API group was set up. What
@@ -109,6 +111,7 @@ func (c *Client) Installation(ctx context.Context, group string) (i Installation
 		return i, fmt.Errorf("the APIService of %s: %w", group, err)
 	}
 	i.Zone, i.Namespace = object.Annotations[annotationZone], object.Annotations[annotationNamespace]
+	i.Strict = object.Annotations[annotationStrict] == "true"
 	c.statusService = object.Annotations[annotationStatus]
 	i.Nameservers = strings.Fields(object.Annotations[annotationNameservers])
 	return i, nil

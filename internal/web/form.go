@@ -60,7 +60,12 @@ func (f *form) answer(z *zone.Zone, s Status) error {
 		return fmt.Errorf("domain %q: is a public suffix, below which anybody can register; use a domain of your own below it", name)
 	}
 	f.Kind, f.Scope = "Issuer", f.Namespace
-	if f.Scope == "" || f.Scope == s.Namespace {
+	switch {
+	case s.Strict && f.Scope == "":
+		return errors.New("write the namespace of the Certificate too: the record differs for each")
+	case s.Strict:
+		f.Kind = "ClusterIssuer"
+	case f.Scope == "" || f.Scope == s.Namespace:
 		f.Kind, f.Scope = "ClusterIssuer", s.Namespace
 	}
 	if f.Scope == "" {
@@ -75,18 +80,18 @@ func (f *form) answer(z *zone.Zone, s Status) error {
 		f.Unicode = u
 	}
 	f.Record = check.Record{Name: zone.ChallengeName(name), Type: "CNAME", Value: target}
-	f.YAML = f.manifest(issuerName(s, f.Kind, f.Scope))
+	f.YAML = f.manifest(issuerName(s, f.Kind, f.Scope), f.Kind == "Issuer" || s.Strict)
 	return nil
 }
 
-// manifest is the Certificate. All names in it are made of letters that YAML
+// manifest is the Certificate, with its namespace if that is known. All names in it are made of letters that YAML
 // has no use for, or quoted.
-func (f *form) manifest(issuer string) string {
+func (f *form) manifest(issuer string, namespaced bool) string {
 	var b strings.Builder
 	object := strings.Trim(strings.NewReplacer(".", "-", "_", "-").Replace(f.ASCII), "-")
 	b.WriteString("apiVersion: cert-manager.io/v1\nkind: Certificate\nmetadata:\n")
 	fmt.Fprintf(&b, "  name: %s\n", scalar(object))
-	if f.Kind == "Issuer" {
+	if namespaced {
 		fmt.Fprintf(&b, "  namespace: %s\n", scalar(f.Scope))
 	}
 	fmt.Fprintf(&b, "spec:\n  secretName: %s-tls\n  dnsNames:\n", object)

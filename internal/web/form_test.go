@@ -67,6 +67,22 @@ func TestForm(t *testing.T) {
 	}
 }
 
+// With strict namespaces the record is that of the Certificate's namespace.
+func TestFormStrict(t *testing.T) {
+	s := good()
+	s.Strict = true
+	text, manifest := answer(t, s, "*.example.com", "team-a")
+	if !strings.Contains(text, "9cc75bfc-78bd-50c2-8636-0932fd3aceed.acme.example.com") || !strings.Contains(text, "Certificates in namespace team-a") {
+		t.Error(text)
+	}
+	if !strings.Contains(manifest, "namespace: team-a") || !strings.Contains(manifest, "kind: ClusterIssuer") {
+		t.Error(manifest)
+	}
+	if text, _ := answer(t, s, "*.example.com", ""); !strings.Contains(text, "write the namespace of the Certificate too") {
+		t.Error(text)
+	}
+}
+
 func TestFormBadInput(t *testing.T) {
 	alone := good()
 	alone.Namespace = ""

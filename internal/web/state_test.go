@@ -116,7 +116,7 @@ func TestJSON(t *testing.T) {
 		if err := json.Unmarshal([]byte(body), &fields); err != nil {
 			t.Fatal(err)
 		}
-		for _, name := range []string{"state", "headline", "at", "version", "zone", "groupName", "clusterNamespace", "records", "server", "domains", "replicas", "store"} {
+		for _, name := range []string{"state", "headline", "at", "version", "zone", "groupName", "clusterNamespace", "strictNamespaces", "records", "server", "domains", "replicas", "store"} {
 			if _, ok := fields[name]; !ok {
 				t.Errorf("no %q in\n%s", name, body)
 			}

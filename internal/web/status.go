@@ -12,7 +12,8 @@ type Status struct {
 	Version   string         `json:"version"`
 	Zone      string         `json:"zone"`
 	Group     string         `json:"groupName"`        // as Issuers name the webhook
-	Namespace string         `json:"clusterNamespace"` // the scope of ClusterIssuers
+	Namespace string         `json:"clusterNamespace"` // the scope of ClusterIssuers, unless Strict
+	Strict    bool           `json:"strictNamespaces"` // the scope is always the Certificate's own namespace
 	Records   []check.Record `json:"records"`          // what delegates the zone to us
 	Server    []check.Result `json:"server"`           // whether the world sees that; empty while the first check runs
 	Domains   []Domain       `json:"domains"`          // of every Certificate that uses us, sorted
