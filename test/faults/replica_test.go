@@ -28,7 +28,7 @@ func startApart(t *testing.T, name string, replicas int, args ...string) (*stage
 // One replica is cut off from Redis, in the middle of many Presents. Those must not
 // take effect later: what they have sent may still be on its way.
 func networkCut(t *testing.T) row {
-	s, _, host := startApart(t, "network-cut", 2)
+	s, redis, host := startApart(t, "network-cut", 2)
 	cut, late := s.replicas[1], make([]challenge, 200)
 	for i := range late {
 		late[i] = s.newChallenge()
@@ -43,7 +43,12 @@ func networkCut(t *testing.T) row {
 	return s.run(fault{
 		begin: func() {
 			calls := each(func(c challenge) { _ = cut.call(whapi.ChallengeActionPresent, c) })
-			time.Sleep(30 * time.Millisecond)
+			client := redis.Client()
+			for n := int64(0); n < 40; { // some are in the middle
+				var err error
+				n, err = client.DBSize(t.Context()).Result()
+				must(t, err)
+			}
 			cut.network.cut(host)
 			calls.Wait()
 			if err := cut.call(whapi.ChallengeActionPresent, late[0]); err == nil {
