@@ -23,11 +23,6 @@ const (
 	batch          = 500             // names read in one round trip
 	maxPause       = time.Second     // between tries while Redis is away
 
-	// staleAfter is how long a copy counts as complete without Redis, in any case;
-	// for more see lease.
-	staleAfter = HeartbeatLifetime - HeartbeatInterval - time.Second
-	staleCheck = 100 * time.Millisecond
-
 	// restoreTime is how long names are kept that Redis has lost, for somebody to
 	// put them back.
 	restoreTime = 10 * time.Second
@@ -65,48 +60,6 @@ type follower struct {
 	mu    sync.Mutex
 	dirty map[uuid.UUID]struct{}
 	busy  bool // with what was dirty
-}
-
-// touch notes that the copy was complete at a moment.
-func (f *follower) touch(at time.Time) {
-	d := int64(at.Sub(f.begin))
-	for old := f.known.Load(); d > old && !f.known.CompareAndSwap(old, d); old = f.known.Load() {
-		continue
-	}
-}
-
-// alive notes that the subscription is. That does not make the copy complete while
-// something is still to be read.
-func (f *follower) alive() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.heard.Load() && len(f.dirty) == 0 && !f.busy {
-		f.touch(time.Now())
-	}
-}
-
-// expire says whether the copy is complete, until ctx is done.
-func (f *follower) expire(ctx context.Context) {
-	tick := time.NewTicker(staleCheck)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		if f.stale() {
-			f.copy.incomplete()
-		} else if f.heard.Load() {
-			f.copy.complete()
-		}
-	}
-}
-
-// stale reports whether something may be in Redis that is not in the copy.
-func (f *follower) stale() bool {
-	known := f.begin.Add(time.Duration(f.known.Load()))
-	return time.Since(known) > staleAfter || f.lease.lapsed(known)
 }
 
 // listen keeps a subscription until ctx is done.
@@ -316,90 +269,4 @@ func (f *follower) confirm(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// read returns the unexpired values of some names, in one round trip; in a
-// Cluster in two, where the time could come from any server.
-func (r *Redis) read(ctx context.Context, ids []uuid.UUID) ([][]string, error) {
-	var now *redis.TimeCmd
-	if _, ok := r.client.(*redis.ClusterClient); ok {
-		t, err := r.now(ctx)
-		if err != nil {
-			return nil, r.reading.note(ctx, r.log, err)
-		}
-		now = redis.NewTimeCmdResult(t, nil)
-	}
-	cmds := make([]*redis.ZSliceCmd, len(ids))
-	_, err := r.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		if now == nil {
-			now = pipe.Time(ctx)
-		}
-		for i, id := range ids {
-			cmds[i] = pipe.ZRangeWithScores(ctx, r.key(id), 0, -1)
-		}
-		return nil
-	})
-	if redis.HasErrorPrefix(err, "WRONGTYPE") {
-		err = nil // found again below, with its key
-	}
-	if err := r.reading.note(ctx, r.log, err); err != nil {
-		return nil, err
-	}
-	values := make([][]string, len(ids))
-	for i, cmd := range cmds {
-		switch err := cmd.Err(); {
-		case err == nil:
-			values[i] = unexpired(cmd.Val(), now.Val())
-		case redis.HasErrorPrefix(err, "WRONGTYPE"):
-			r.log.Warn("a key in Redis is not ours, although it has a name of ours; remove it", "key", r.key(ids[i]))
-		default:
-			return nil, r.reading.note(ctx, r.log, err)
-		}
-	}
-	return values, nil
-}
-
-func unexpired(members []redis.Z, now time.Time) []string {
-	var values []string
-	for _, z := range members {
-		if z.Score > milliseconds(now) {
-			values = append(values, z.Member.(string))
-		}
-	}
-	return sorted(values)
-}
-
-// sorted sorts s in place: equal contents make equal answers on every replica.
-func sorted(s []string) []string {
-	slices.Sort(s)
-	return s
-}
-
-// signal makes the next wait on c return, without waiting for it.
-func signal(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
-}
-
-// wait returns true when there is a signal, false when ctx is done.
-func wait(ctx context.Context, c <-chan struct{}) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-c:
-		return ctx.Err() == nil
-	}
-}
-
-// backoff is the last pause between two tries; zero before the first.
-type backoff time.Duration
-
-func (b *backoff) sleep(ctx context.Context) {
-	*b = min(max(2**b, backoff(50*time.Millisecond)), backoff(maxPause))
-	select {
-	case <-ctx.Done():
-	case <-time.After(time.Duration(*b)):
-	}
 }

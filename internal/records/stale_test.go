@@ -1,7 +1,6 @@
 package records_test
 
 import (
-	"log/slog"
 	"testing"
 	"time"
 
@@ -11,39 +10,69 @@ import (
 	"github.com/signpost-acme/signpost/internal/redistest"
 )
 
+// withUser returns a store for a user of Redis whose rights a test can take away.
+func withUser(t *testing.T) (*redistest.Server, records.Store) {
+	t.Helper()
+	server := redistest.Start(t, "--user", "signpost", "on", ">pw", "~signpost:*", "&signpost:*", "+@all")
+	return server, opener(t, records.RedisOptions{URL: server.URL(), Username: "signpost", Password: "pw"})()
+}
+
+func complete(c *records.Copy) bool {
+	_, _, complete := c.Lookup(uuid.New())
+	return complete
+}
+
+// soonStale waits until a copy no longer counts as complete: before others stop to
+// wait for its replica.
+func soonStale(t *testing.T, c *records.Copy, what string) {
+	t.Helper()
+	begin := time.Now()
+	eventually(t, what, func() bool { return !complete(c) })
+	if d := time.Since(begin); d > records.HeartbeatLifetime {
+		t.Errorf("%s: only after %v", what, d)
+	}
+}
+
+// A replica whose heartbeats do not arrive does not say what is not there, however
+// well it reads: others do not wait for it.
+func TestRedisHeartbeatsFail(t *testing.T) {
+	t.Parallel()
+	server, store := withUser(t)
+	c := follow(t, store)
+	go func() {
+		for t.Context().Err() == nil {
+			_ = store.Announce(t.Context(), "192.0.2.1:53")
+			time.Sleep(200 * time.Millisecond)
+		}
+	}()
+	eventually(t, "the replica is live", func() bool { list, _ := store.Replicas(t.Context()); return len(list) == 1 && complete(c) })
+	server.Do("ACL", "SETUSER", "signpost", "-zadd")
+	soonStale(t, c, "heartbeats fail")
+	server.Do("ACL", "SETUSER", "signpost", "+zadd")
+	eventually(t, "heartbeats arrive again", func() bool { return complete(c) })
+}
+
 // Hearing from Redis does not make a copy complete that cannot read: neither after
 // a new subscription, before which it has missed something, nor after messages. The
 // others stop to wait for this replica, whose heartbeats may fail too.
 func TestRedisHeardButNotRead(t *testing.T) {
 	t.Parallel()
-	server := redistest.Start(t, "--user", "signpost", "on", ">pw", "~signpost:*", "&signpost:*", "+@all")
-	store, err := records.NewRedis(origin, records.RedisOptions{URL: server.URL(), Username: "signpost", Password: "pw"}, slog.New(slog.DiscardHandler))
-	must(t, err)
-	t.Cleanup(func() { store.Close() })
+	server, store := withUser(t)
 	c := follow(t, store)
 	writer, id, second := opener(t, records.RedisOptions{URL: server.URL()})(), uuid.New(), uuid.New()
-	complete := func() bool { _, _, complete := c.Lookup(uuid.New()); return complete }
-	soonStale := func(what string) {
-		t.Helper()
-		begin := time.Now()
-		eventually(t, what, func() bool { return !complete() })
-		if d := time.Since(begin); d > records.HeartbeatLifetime {
-			t.Errorf("%s: only after %v", what, d)
-		}
-	}
 
 	server.Do("ACL", "SETUSER", "signpost", "-zrange")
 	must(t, writer.Add(t.Context(), id, "v"))
-	soonStale("a change cannot be read")
+	soonStale(t, c, "a change cannot be read")
 	server.Do("ACL", "SETUSER", "signpost", "+zrange")
 	eventually(t, "it can", holds(c, id, "v"))
 
 	server.Do("ACL", "SETUSER", "signpost", "-scan")
 	server.Do("CLIENT", "KILL", "TYPE", "pubsub")
-	soonStale("what was missed cannot be read")
+	soonStale(t, c, "what was missed cannot be read")
 	must(t, writer.Add(t.Context(), second, "v"))
 	time.Sleep(2 * time.Second) // the new subscription tells of it
-	if complete() {
+	if complete(c) {
 		t.Error("what was missed still cannot be read, and the copy is complete")
 	}
 	server.Do("ACL", "SETUSER", "signpost", "+scan")

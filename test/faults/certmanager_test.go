@@ -96,8 +96,11 @@ func call(client *http.Client, base, group string, action whapi.ChallengeAction,
 	}
 	defer resp.Body.Close()
 	var answer whapi.ChallengePayload
-	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil || answer.Response == nil {
-		return fmt.Errorf("%w: %s, %v", errCall, resp.Status, err)
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
+		return fmt.Errorf("%w: %s, %w", errCall, resp.Status, err)
+	}
+	if answer.Response == nil {
+		return fmt.Errorf("%w: %s", errCall, resp.Status)
 	}
 	if !answer.Response.Success {
 		return errors.New(answer.Response.Result.Message)

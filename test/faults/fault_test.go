@@ -91,7 +91,7 @@ func (s *stage) run(f fault) row {
 		}
 	}
 	for _, answer := range o.answers(kept.target, healing, right) {
-		if answer != kept.key && !(f.down && (answer == silent || answer == servfail)) {
+		if excused := f.down && (answer == silent || answer == servfail); answer != kept.key && !excused {
 			s.Errorf("while it healed, for a known name: %q", answer)
 		}
 	}

@@ -3,6 +3,7 @@ package faults
 import (
 	"net"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -24,21 +25,39 @@ func startApart(t *testing.T, name string, replicas int, args ...string) (*stage
 	return s, redis, host
 }
 
-// One replica is cut off from Redis. A Present that it is given meanwhile fails,
-// and must not take effect later: what it has sent may still be on its way.
+// One replica is cut off from Redis, in the middle of many Presents. Those must not
+// take effect later: what they have sent may still be on its way.
 func networkCut(t *testing.T) row {
-	s, _, host := startApart(t, "network-cut", 2)
-	cut, late := s.replicas[1], s.newChallenge()
+	s, redis, host := startApart(t, "network-cut", 2)
+	cut, late := s.replicas[1], make([]challenge, 200)
+	for i := range late {
+		late[i] = s.newChallenge()
+	}
+	each := func(do func(challenge)) *sync.WaitGroup {
+		var wg sync.WaitGroup
+		for _, c := range late {
+			wg.Go(func() { do(c) })
+		}
+		return &wg
+	}
 	return s.run(fault{
 		begin: func() {
+			calls := each(func(c challenge) { _ = cut.call(whapi.ChallengeActionPresent, c) })
+			client := redis.Client()
+			for n := int64(0); n < 40; { // some are in the middle
+				var err error
+				n, err = client.DBSize(t.Context()).Result()
+				must(t, err)
+			}
 			cut.network.cut(host)
-			if err := cut.call(whapi.ChallengeActionPresent, late); err == nil {
+			calls.Wait()
+			if err := cut.call(whapi.ChallengeActionPresent, late[0]); err == nil {
 				t.Error("a replica without Redis has presented a challenge")
 			}
 		},
 		end: func() {
 			cut.network.heal(host)
-			s.insist(s.replicas[0], whapi.ChallengeActionCleanUp, late)
+			each(func(c challenge) { s.insist(s.replicas[0], whapi.ChallengeActionCleanUp, c) }).Wait()
 		},
 		late:  12 * time.Second, // when TCP would have tried again
 		known: []string{"value"}, unknown: []string{nothing, servfail}, present: "succeeds", cleanUp: "succeeds",
