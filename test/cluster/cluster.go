@@ -16,11 +16,13 @@ import (
 	"github.com/signpost-acme/signpost/test/world"
 )
 
+// Where Signpost is, and what Helm calls it, which is its full name too.
 const (
-	// Namespace is where Signpost is, Release what Helm calls it, and its full name.
 	Namespace = "signpost"
 	Release   = "signpost"
+)
 
+const (
 	certManager = world.CertManagerNamespace
 	tag         = "sandbox" // of cert-manager's images
 )

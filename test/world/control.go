@@ -118,7 +118,7 @@ func (w *World) apiServerFlags() ([]string, error) {
 		"--requestheader-username-headers=X-Remote-User", "--requestheader-group-headers=X-Remote-Group", "--requestheader-extra-headers-prefix=X-Remote-Extra-",
 		"--proxy-client-cert-file=" + proxyCert, "--proxy-client-key-file=" + proxyKey,
 	}
-	if !w.Options.Node {
+	if !w.Node {
 		return append(flags, "--endpoint-reconciler-type=none"), nil
 	}
 	cert, key, err = w.ca.issue("kubelet-client", pkix.Name{CommonName: "kube-apiserver", Organization: []string{"system:masters"}})

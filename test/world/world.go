@@ -128,7 +128,7 @@ func (w *World) startInternet(ctx context.Context) (err error) {
 	}
 	w.Redis = newRedis(w.Dir, redis)
 	addresses := map[*process.Process]string{w.Parent.Process: ParentAddress + ":53", resolver: ResolverAddress + ":53", w.CA: CAAddress + ":14000"}
-	if !w.Options.Node {
+	if !w.Node {
 		addresses[w.Redis.Process] = RedisAddress
 	}
 	for p := range addresses {
