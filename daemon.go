@@ -186,13 +186,17 @@ func (d *daemon) gauges() prometheus.Collector {
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "signpost_records_names", Help: "Names that have challenge values, in this replica's copy."},
 			func() float64 { return float64(d.copy.Len()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "signpost_records_synced", Help: "1 once the record store has been read in full, 0 before."},
-			func() float64 {
-				if d.copy.Synced() {
-					return 1
-				}
-				return 0
-			}),
+			func() float64 { return oneIf(d.copy.Synced()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "signpost_records_current", Help: "1 while this replica knows which names have no values, 0 while it answers SERVFAIL for them."},
+			func() float64 { return oneIf(d.copy.Current()) }),
 	}
+}
+
+func oneIf(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
 }
 
 // collectors makes one Collector of several.

@@ -1,6 +1,7 @@
 package solver
 
 import (
+	"errors"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -12,17 +13,27 @@ type metrics struct{ calls *prometheus.HistogramVec }
 func newMetrics() metrics {
 	return metrics{prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "signpost_solver_duration_seconds",
-		Help:    "Duration of cert-manager's calls, by action (present, cleanup) and result (success, error).",
+		Help:    "Duration of cert-manager's calls, by action (present, cleanup) and result (success, refused: by what cert-manager is told the owner, the tenant or the administrator can change, error: ours).",
 		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20},
 	}, []string{"action", "result"})}
 }
 
 func (m metrics) observe(action string, start time.Time, err error) {
-	result := "success"
-	if err != nil {
-		result = "error"
+	m.calls.WithLabelValues(action, result(err)).Observe(time.Since(start).Seconds())
+}
+
+// result tells our own failures from requests that could not be granted: a missing
+// CNAME is for the domain's owner, and nobody has to get up for it.
+func result(err error) string {
+	if err == nil {
+		return "success"
 	}
-	m.calls.WithLabelValues(action, result).Observe(time.Since(start).Seconds())
+	for _, ours := range []error{errStore, errNoServer, errNotServed, errChallenges} {
+		if errors.Is(err, ours) {
+			return "error"
+		}
+	}
+	return "refused"
 }
 
 // Describe implements prometheus.Collector.

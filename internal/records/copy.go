@@ -62,6 +62,9 @@ func (c *Copy) Lookup(id uuid.UUID) (values []string, prepared []byte, complete 
 // Synced reports whether the store has been read in full at least once.
 func (c *Copy) Synced() bool { return c.synced.Load() }
 
+// Current reports whether "no values" can be believed: see Lookup.
+func (c *Copy) Current() bool { return c.current.Load() }
+
 // Len returns the number of names that have values.
 func (c *Copy) Len() int {
 	n := 0

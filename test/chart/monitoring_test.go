@@ -66,6 +66,24 @@ func TestMonitoring(t *testing.T) {
 	}
 	rules, _ := json.Marshal(rule.Object)
 	known := metrics(t)
+	docs, err := os.ReadFile("../../docs/monitoring.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range known {
+		if !strings.Contains(string(docs), "`"+name+"`") {
+			t.Errorf("docs/monitoring.md does not say what %s is", name)
+		}
+	}
+	alerts := regexp.MustCompile(`"alert":"(\w+)"`).FindAllStringSubmatch(string(rules), -1)
+	if len(alerts) != 5 {
+		t.Errorf("alerts: %v", alerts)
+	}
+	for _, a := range alerts {
+		if !strings.Contains(string(docs), "\n### "+a[1]+"\n") || !strings.Contains(string(rules), "docs/monitoring.md#"+strings.ToLower(a[1])) {
+			t.Errorf("docs/monitoring.md does not say what to do about %s, or the alert does not lead there", a[1])
+		}
+	}
 	for where, text := range map[string]string{"the rules": string(rules), "the dashboard": dashboard.Data["signpost.json"]} {
 		used := regexp.MustCompile(`signpost_[a-z_]+`).FindAllString(text, -1)
 		if len(used) < 4 {

@@ -233,9 +233,15 @@ func (r *Replica) Run(ctx context.Context) error {
 // Log returns what the replica has printed so far.
 func (r *Replica) Log() string { return r.Output() }
 
-// Presenting returns how long the replicas have taken in all to present
-// challenges, by their own metrics.
-func (w *World) Presenting() (total time.Duration, calls int) {
+// Presenting is what the replicas' own metrics say of Present calls that succeeded.
+type Presenting struct {
+	Total      time.Duration
+	Calls      int
+	Within10ms int // of Calls
+}
+
+// Presenting returns it for all replicas together, since they were started.
+func (w *World) Presenting() (p Presenting) {
 	for _, r := range w.Replicas {
 		resp, err := http.Get("http://" + ReplicaAddress(r.index) + ":8080/metrics")
 		if err != nil {
@@ -244,16 +250,22 @@ func (w *World) Presenting() (total time.Duration, calls int) {
 		b, _ := io.ReadAll(resp.Body)
 		resp.Body.Close()
 		for line := range strings.Lines(string(b)) {
-			var seconds, count float64
-			if _, err := fmt.Sscanf(line, `signpost_solver_duration_seconds_sum{action="present",result="success"} %g`, &seconds); err == nil {
-				total += time.Duration(seconds * float64(time.Second))
+			var n float64
+			scan := func(name, more string) bool {
+				_, err := fmt.Sscanf(line, `signpost_solver_duration_seconds_`+name+`{action="present",result="success"`+more+`} %g`, &n)
+				return err == nil
 			}
-			if _, err := fmt.Sscanf(line, `signpost_solver_duration_seconds_count{action="present",result="success"} %g`, &count); err == nil {
-				calls += int(count)
+			switch {
+			case scan("sum", ""):
+				p.Total += time.Duration(n * float64(time.Second))
+			case scan("count", ""):
+				p.Calls += int(n)
+			case scan("bucket", `,le="0.01"`):
+				p.Within10ms += int(n)
 			}
 		}
 	}
-	return total, calls
+	return p
 }
 
 // PostDirectly posts to the API of the first replica, past the API server and

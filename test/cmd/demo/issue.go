@@ -35,7 +35,7 @@ func issue(ctx context.Context, w *world.World, n *narrator, name, issuer string
 		return 0, err
 	}
 	n.step("applied the Certificate for %s", strings.Join(dnsNames, " and "))
-	before, _ := w.Presenting()
+	before := w.Presenting().Total
 	watching, stop := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() { watch(watching, w, n); close(done) }()
@@ -43,7 +43,7 @@ func issue(ctx context.Context, w *world.World, n *narrator, name, issuer string
 	took := time.Since(begin)
 	stop()
 	<-done
-	after, _ := w.Presenting()
+	after := w.Presenting().Total
 	if err != nil {
 		return 0, err
 	}
