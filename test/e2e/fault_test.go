@@ -3,6 +3,10 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -103,13 +107,33 @@ func TestRollingRestart(t *testing.T) {
 	leavesNothing(t)
 }
 
-// No challenge value and no secret is in any log.
+// No challenge value is in any log, on the page, in the metrics, in an event, or in
+// a command line.
 func TestLogsAreDiscreet(t *testing.T) {
-	createIssuer(t, world.IssuerOptions{Name: "discreet"})
+	createIssuer(t, world.IssuerOptions{Name: "discreet", SelfCheck: true}) // which keeps the challenge open for a minute
 	setCNAME(t, "example.com", "discreet.example.com", "cert-manager")
 	createCertificate(t, "web", "discreet", "ClusterIssuer", "discreet", "*.discreet.example.com")
 	var key string
 	reason(t, "web", "discreet.example.com", func(c acmev1.Challenge) bool { key = c.Spec.Key; return key != "" })
+	eventually(t, "the challenge on the status page", func() bool { return strings.Contains(get(t, "/status.json"), "discreet.example.com") })
+	for _, path := range []string{"/", "/status.json", "/metrics", "/?domain=discreet.example.com"} {
+		if strings.Contains(get(t, path), key) {
+			t.Errorf("a challenge's value is at %s", path)
+		}
+	}
+	events, err := w.Kubectl(t.Context(), "", "get", "events", "--all-namespaces", "--output", "json")
+	if err != nil || strings.Contains(events, key) {
+		t.Errorf("a challenge's value is in an event, or %v", err)
+	}
+	processes, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil || len(processes) < 5 {
+		t.Fatalf("%d processes: %v", len(processes), err)
+	}
+	for _, file := range processes {
+		if line, err := os.ReadFile(file); err == nil && strings.Contains(string(line), key) {
+			t.Errorf("a challenge's value is in the command line %q", line)
+		}
+	}
 	waitReady(t, "web", "discreet", "*.discreet.example.com")
 	for _, r := range w.Replicas {
 		if strings.Contains(r.Log(), key) {
@@ -124,4 +148,19 @@ func TestLogsAreDiscreet(t *testing.T) {
 		t.Errorf("after CleanUp the value is still served: %v, %v", ok, err)
 	}
 	leavesNothing(t)
+}
+
+// get returns what the first replica has on its plain HTTP port.
+func get(t *testing.T, path string) string {
+	t.Helper()
+	resp, err := http.Get("http://" + world.ReplicaAddress(0) + ":8080" + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %s, %v", path, resp.Status, err)
+	}
+	return string(b)
 }
