@@ -7,13 +7,8 @@ package faults
 import (
 	"context"
 	"flag"
-	"fmt"
-	"os"
-	"path/filepath"
 	"testing"
-	"time"
 
-	"github.com/signpost-acme/signpost/test/sandbox"
 	"github.com/signpost-acme/signpost/test/world"
 )
 
@@ -25,43 +20,19 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	sandbox.Main(world.Sandbox(), func() int {
+	run := func() int {
 		flag.Parse()
 		if flag.Lookup("test.parallel").Value.String() == flag.Lookup("test.parallel").DefValue {
 			_ = flag.Set("test.parallel", "6") // faults are mostly waited for
 		}
-		code, err := withWorld(m.Run)
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "error:", err)
-			return 1
+		return m.Run()
+	}
+	world.Main("faults", run, func(ctx context.Context, o world.Options) (stop func(), err error) {
+		o.Replicas, o.NoCertManager = 1, true
+		if w, err = world.Start(ctx, o); err != nil {
+			return nil, err
 		}
-		return code
-	})
-}
-
-func withWorld(run func() int) (int, error) {
-	dir, err := os.MkdirTemp("", "signpost-faults-")
-	if err != nil {
-		return 1, err
-	}
-	bin, err := filepath.Abs("../../.cache/bin")
-	if err != nil {
-		return 1, err
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
-	defer cancel()
-	w, err = world.Start(ctx, world.Options{Dir: dir, Bin: bin, Replicas: 1, NoCertManager: true})
-	if err == nil {
 		token, err = beCertManager(ctx)
-	}
-	if err != nil {
-		return 1, fmt.Errorf("%w\n(logs are in %s)", err, dir)
-	}
-	code := run()
-	w.Stop()
-	if code != 0 || os.Getenv("KEEP_LOGS") != "" {
-		fmt.Println("logs are in", dir)
-		return code, nil
-	}
-	return code, os.RemoveAll(dir)
+		return w.Stop, err
+	})
 }

@@ -95,21 +95,7 @@ func (r *replica) run() {
 // ready waits until the replica says so, and for its first heartbeat.
 func (r *replica) ready() {
 	r.stage.Helper()
-	must(r.stage, r.Until(context.Background(), "get ready", func(ctx context.Context) error {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+r.address+":8080/readyz", nil)
-		if err != nil {
-			return err
-		}
-		resp, err := http.DefaultClient.Do(req)
-		if err != nil {
-			return err
-		}
-		resp.Body.Close()
-		if resp.StatusCode != http.StatusOK {
-			return fmt.Errorf("/readyz says %s", resp.Status)
-		}
-		return nil
-	}))
+	must(r.stage, r.Until(context.Background(), "get ready", process.Healthy(http.DefaultClient, "http://"+r.address+":8080/readyz")))
 }
 
 func (r *replica) kill() { r.End(syscall.SIGKILL) }

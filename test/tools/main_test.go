@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -16,7 +15,6 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/signpost-acme/signpost/internal/records"
-	"github.com/signpost-acme/signpost/test/sandbox"
 	"github.com/signpost-acme/signpost/test/world"
 )
 
@@ -35,41 +33,13 @@ const (
 var theWorld *world.World
 
 func TestMain(m *testing.M) {
-	sandbox.Main(world.Sandbox(), func() int {
-		code, err := withWorld(m.Run)
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "error:", err)
-			return 1
+	world.Main("tools", m.Run, func(ctx context.Context, o world.Options) (stop func(), err error) {
+		o.Replicas = 2
+		if theWorld, err = world.StartDNS(ctx, o); err != nil {
+			return nil, err
 		}
-		return code
+		return theWorld.Stop, addRecords(ctx, theWorld)
 	})
-}
-
-func withWorld(run func() int) (int, error) {
-	dir, err := os.MkdirTemp("", "signpost-tools-")
-	if err != nil {
-		return 1, err
-	}
-	bin, err := filepath.Abs("../../.cache/bin")
-	if err != nil {
-		return 1, err
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
-	defer cancel()
-	w, err := world.StartDNS(ctx, world.Options{Dir: dir, Bin: bin, Replicas: 2})
-	if err != nil {
-		return 1, fmt.Errorf("%w\n(logs are in %s)", err, dir)
-	}
-	defer w.Stop()
-	theWorld = w
-	if err := addRecords(ctx, w); err != nil {
-		return 1, err
-	}
-	if code := run(); code != 0 {
-		fmt.Println("logs are in", dir)
-		return code, nil
-	}
-	return 0, os.RemoveAll(dir)
 }
 
 // addRecords adds the values, and a domain's CNAME to one of them, and waits until

@@ -21,6 +21,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/signpost-acme/signpost/test/process"
 )
 
 // APIURL is where the API server is.
@@ -69,22 +71,8 @@ func (w *World) apiReady(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: w.ca.pool(), Certificates: []tls.Certificate{pair}}}}
-	return w.api.Until(ctx, "get ready", func(ctx context.Context) error {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, APIURL+"/readyz", nil)
-		if err != nil {
-			return err
-		}
-		resp, err := client.Do(req)
-		if err != nil {
-			return err
-		}
-		resp.Body.Close()
-		if resp.StatusCode != http.StatusOK {
-			return fmt.Errorf("/readyz says %s", resp.Status)
-		}
-		return nil
-	})
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: w.ca.pool(), Certificates: []tls.Certificate{pair}}}}
+	return w.api.Until(ctx, "get ready", process.Healthy(client, APIURL+"/readyz"))
 }
 
 // apiServerFlags makes the keys that the API server needs, and its command line.

@@ -196,21 +196,7 @@ subsets: [%s]
 
 // ready waits until the replica says so.
 func (r *Replica) ready(ctx context.Context) error {
-	return r.Until(ctx, "get ready", func(ctx context.Context) error {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+ReplicaAddress(r.index)+":8080/readyz", nil)
-		if err != nil {
-			return err
-		}
-		resp, err := http.DefaultClient.Do(req)
-		if err != nil {
-			return err
-		}
-		resp.Body.Close()
-		if resp.StatusCode != http.StatusOK {
-			return fmt.Errorf("/readyz says %s", resp.Status)
-		}
-		return nil
-	})
+	return r.Until(ctx, "get ready", process.Healthy(http.DefaultClient, "http://"+ReplicaAddress(r.index)+":8080/readyz"))
 }
 
 // Stop ends the replica as Kubernetes does, Kill by force.
