@@ -38,8 +38,9 @@ type status struct {
 
 	mu     sync.Mutex
 	shown  web.Status
-	server checked            // of the delegation
-	domain map[string]checked // by scope/domain
+	server checked                     // of the delegation
+	domain map[string]checked          // by scope/domain
+	groups map[cluster.OtherGroup]bool // said in the log; touched by run alone
 }
 
 // checked is what a check found, and when it is due again.
@@ -60,7 +61,7 @@ func (s *status) Status() web.Status {
 
 // run keeps it current until ctx is done.
 func (s *status) run(ctx context.Context) {
-	s.domain = map[string]checked{}
+	s.domain, s.groups = map[string]checked{}, map[cluster.OtherGroup]bool{}
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	slots := make(chan struct{}, checksAtOnce)
@@ -69,6 +70,7 @@ func (s *status) run(ctx context.Context) {
 	for {
 		s.checkServer(ctx, &wg)
 		shown := s.look(ctx)
+		s.sayOtherGroups()
 		s.checkDomains(ctx, shown.Domains, &wg, slots)
 		s.mu.Lock()
 		shown.Server = append(s.service.result(), s.server.results...)
@@ -110,6 +112,16 @@ func (s *status) look(ctx context.Context) web.Status {
 	}
 	out.Domains = s.domains(ctx)
 	return out
+}
+
+// sayOtherGroups says once for each Issuer that its solver is not this one.
+func (s *status) sayOtherGroups() {
+	for _, g := range s.cluster.OtherGroups() {
+		if !s.groups[g] {
+			s.groups[g] = true
+			s.daemon.log.Warn("an Issuer names the solver of another Signpost", "issuer", g.Issuer, "groupName", g.Group, "ours", s.group)
+		}
+	}
 }
 
 // domains returns the domains of all Certificates and Challenges that use us.

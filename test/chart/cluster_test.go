@@ -9,6 +9,7 @@ import (
 	"helm.sh/helm/v3/pkg/engine"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
@@ -20,14 +21,19 @@ type cluster struct{ client dynamic.Interface }
 
 func (c cluster) GetClientFor(apiVersion, kind string) (dynamic.NamespaceableResourceInterface, bool, error) {
 	gv, err := schema.ParseGroupVersion(apiVersion)
-	return c.client.Resource(gv.WithResource(strings.ToLower(kind) + "s")), kind != "Namespace", err
+	return c.client.Resource(gv.WithResource(strings.ToLower(kind) + "s")), kind != "Namespace" && kind != "CustomResourceDefinition", err
 }
 
 func inCluster(t *testing.T, certManager bool, objects ...runtime.Object) (*rendered, error) {
 	t.Helper()
+	return inClusterWith(t, values(t, minimal), certManager, objects...)
+}
+
+func inClusterWith(t *testing.T, set map[string]any, certManager bool, objects ...runtime.Object) (*rendered, error) {
+	t.Helper()
 	objects = append(objects, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "kube-system"}})
 	client := cluster{fake.NewSimpleDynamicClient(scheme(), objects...)}
-	return renderValues(t, values(t, minimal), func(c *chart.Chart, v chartutil.Values) (map[string]string, error) {
+	return renderValues(t, set, func(c *chart.Chart, v chartutil.Values) (map[string]string, error) {
 		if !certManager {
 			v["Capabilities"] = chartutil.DefaultCapabilities
 		}
@@ -77,5 +83,27 @@ func TestCertManagerIsMissing(t *testing.T) {
 	})
 	if err != nil {
 		t.Errorf("helm template: %v", err)
+	}
+}
+
+// An old cert-manager is known by its CustomResourceDefinition.
+func TestCertManagerIsTooOld(t *testing.T) {
+	crd := func(field string) runtime.Object {
+		return &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": map[string]any{"name": "clusterissuers.cert-manager.io"},
+			"spec": map[string]any{"versions": []any{map[string]any{"schema": map[string]any{"openAPIV3Schema": map[string]any{"properties": map[string]any{field: map[string]any{"type": "string"}}}}}}},
+		}}
+	}
+	withIssuer := values(t, minimal, "issuer.email=me@example.com")
+	if _, err := inClusterWith(t, withIssuer, true, crd("dns01")); err == nil || !strings.Contains(err.Error(), "older than v1.21") || !strings.Contains(err.Error(), "issuer.dns01.waitInsteadOfSelfCheck") {
+		t.Errorf("with an old cert-manager: %v", err)
+	}
+	if _, err := inClusterWith(t, withIssuer, true, crd("waitInsteadOfSelfCheck")); err != nil {
+		t.Error(err)
+	}
+	for _, fine := range []map[string]any{values(t, minimal), values(t, minimal, "issuer.email=me@example.com", "issuer.dns01.waitInsteadOfSelfCheck=")} {
+		if _, err := inClusterWith(t, fine, true, crd("dns01")); err != nil {
+			t.Errorf("it does not matter, and: %v", err)
+		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	acmev1 "github.com/cert-manager/cert-manager/pkg/apis/acme/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/retry"
 
 	"github.com/signpost-acme/signpost/internal/check"
 	"github.com/signpost-acme/signpost/test/world"
@@ -139,4 +140,35 @@ func TestAccess(t *testing.T) {
 		t.Errorf("a replica called directly, with forged headers, answers %d, %v; want 403", status, err)
 	}
 	leavesNothing(t)
+}
+
+// A groupName that is not ours: the challenge never reaches us, so the log says
+// which Issuer it is, and cert-manager says what it may not do.
+func TestOtherGroupName(t *testing.T) {
+	const group = "other.example.org"
+	createIssuer(t, world.IssuerOptions{Name: "other-group"})
+	issuers := w.CM.CertmanagerV1().ClusterIssuers()
+	err := retry.RetryOnConflict(retry.DefaultRetry, func() error { // cert-manager writes there too
+		i, err := issuers.Get(t.Context(), "other-group", metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		i.Spec.ACME.Solvers[0].DNS01.Webhook.GroupName = group
+		_, err = issuers.Update(t.Context(), i, metav1.UpdateOptions{})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the log of every replica names the Issuer", func() bool {
+		for _, r := range w.Replicas {
+			if !strings.Contains(r.Log(), `msg="an Issuer names the solver of another Signpost" issuer=ClusterIssuer/other-group groupName=`+group+` ours=`+world.Zone) {
+				return false
+			}
+		}
+		return true
+	})
+	createCertificate(t, "web", "other-group", "ClusterIssuer", "other-group", "*.other-group.example.com")
+	reason(t, "web", "other-group.example.com", func(c acmev1.Challenge) bool { return strings.Contains(c.Status.Reason, group) })
+	notIssued(t, "web", "other-group")
 }
