@@ -57,10 +57,11 @@ fuzz: ## fuzz the DNS server, in process and over sockets, and the names: 550,00
 	go test -run '^$$' -fuzz FuzzSockets -fuzztime $(FUZZ_SOCKETS) ./dnsserve
 	go test -run '^$$' -fuzz FuzzDomain -fuzztime $(FUZZ_DOMAIN) ./internal/zone
 
+# One package at a time: each starts a whole world.
 e2e: build ## cert-manager's conformance suite, and certificates issued for real
 	@hack/setup test
 	$(IN_TEST) TEST_ASSET_ETCD=$(BIN)/etcd TEST_ASSET_KUBE_APISERVER=$(BIN)/kube-apiserver TEST_ASSET_KUBECTL=$(BIN)/kubectl \
-	  go test -count=1 -timeout 20m $$(go list ./... | grep -v /test/cluster$$)
+	  go test -count=1 -p 1 -timeout 20m $$(go list ./... | grep -v /test/cluster$$)
 
 cluster-test: build ## the life of an installation by Helm, on a real node; needs root
 	@hack/setup cluster

@@ -40,7 +40,6 @@ func TestRedisGone(t *testing.T) {
 // certificate comes through the other.
 func TestReplicaDies(t *testing.T) {
 	createIssuer(t, world.IssuerOptions{Name: "dies"})
-	setCNAME(t, "example.com", "dies.example.com", "cert-manager")
 	if err := w.Replicas[0].Kill(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -49,24 +48,29 @@ func TestReplicaDies(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	begin := time.Now()
-	names := []string{"dies.example.com", "*.dies.example.com"}
-	name := "dies"
-	createCertificate(t, "web", name, "ClusterIssuer", "dies", names...)
-	for try := 2; try < 6 && caWasImpatient(t, "web", name); try++ {
-		name = fmt.Sprintf("dies-%d", try)
-		createCertificate(t, "web", name, "ClusterIssuer", "dies", names...)
+	for try := 1; ; try++ {
+		name := fmt.Sprintf("dies-%d", try)
+		domain := name + ".example.com"
+		setCNAME(t, "example.com", domain, "cert-manager")
+		begin := time.Now()
+		createCertificate(t, "web", name, "ClusterIssuer", "dies", domain, "*."+domain)
+		if try < 5 && resolverWasSlow(t, "web", name) {
+			continue
+		}
+		waitReady(t, "web", name, domain, "*."+domain)
+		t.Logf("with one replica dead: %.1f s, try %d", time.Since(begin).Seconds(), try)
+		break
 	}
-	waitReady(t, "web", name, names...)
-	t.Logf("with one replica dead: %.1f s", time.Since(begin).Seconds())
 	leavesNothing(t)
 }
 
-// caWasImpatient waits until a Certificate is Ready or an authorization has
-// failed, and reports whether that was because the CA did not wait for its
-// resolver. Pebble asks it once, for two seconds; the resolver may need longer
-// until it prefers the addresses that answer. CAs ask several times.
-func caWasImpatient(t *testing.T, namespace, name string) bool {
+// resolverWasSlow waits until a Certificate is Ready or an authorization has
+// failed, and reports whether that was because the CA's resolver did not answer
+// in time: Pebble waits for two seconds, and does not ask again as CAs do. Unbound
+// may need longer until it has learned which of a zone's addresses are dead, and
+// with random letters it then even compares what all of them say; a question that
+// has come to that stays slow, so that the next try must be about another name.
+func resolverWasSlow(t *testing.T, namespace, name string) bool {
 	t.Helper()
 	for deadline := time.Now().Add(issuing); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		c, err := w.CM.CertmanagerV1().Certificates(namespace).Get(t.Context(), name, metav1.GetOptions{})
@@ -77,10 +81,11 @@ func caWasImpatient(t *testing.T, namespace, name string) bool {
 			return false
 		}
 		if c.Status.LastFailureTime != nil {
-			if said := w.Explain(namespace); !strings.Contains(said, "i/o timeout") {
+			said := w.Explain(namespace)
+			if !strings.Contains(said, "Error retrieving TXT records") {
 				t.Fatal(said)
 			}
-			t.Log("the CA did not wait for its resolver; once more")
+			t.Logf("%s: the CA's resolver was slow; once more", name)
 			return true
 		}
 	}
