@@ -18,7 +18,7 @@ IN_TEST := cd test && CGO_ENABLED=0 GOFLAGS=-trimpath
 .PHONY: help setup build size demo demo-shell demo-stop cluster cluster-test test unit race fuzz e2e soak vet lint vulnerabilities chart image bench profile fmt clean
 
 help: ## what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## fetch and build what demo and tests need (demo and test do it themselves)
 	@hack/setup
