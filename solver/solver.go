@@ -204,8 +204,8 @@ func checkKey(key string) error {
 	if key == "" {
 		return fmt.Errorf("the challenge's key is empty")
 	}
-	if len(key) > 255 {
-		return fmt.Errorf("the challenge's key is longer than the 255 characters that fit into a TXT record's string")
+	if len(key) > records.MaxValueSize {
+		return fmt.Errorf("the challenge's key is longer than the %d characters that fit into a TXT record's string", records.MaxValueSize)
 	}
 	for i := range len(key) {
 		if c := key[i]; c <= ' ' || c > '~' || c == '"' || c == '\\' {

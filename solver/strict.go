@@ -36,23 +36,32 @@ func (s *Solver) Strict(clusterNamespace string, find Find) {
 	s.strict = &strict{clusterNamespace: clusterNamespace, find: find}
 }
 
+// owners returns the Challenges that a request is for. It returns strict false
+// where the request's namespace is the scope all the same.
+func (s *Solver) owners(ctx context.Context, log *slog.Logger, req *whapi.ChallengeRequest) (found []cluster.Challenge, strict bool, err error) {
+	if s.strict == nil || req.ResourceNamespace != s.strict.clusterNamespace {
+		return nil, false, nil
+	}
+	if found, err = s.strict.find(ctx, req.DNSName, req.Key); err != nil {
+		log.Error("the Challenges cannot be read", "err", err)
+		return nil, true, errChallenges
+	}
+	return found, true, nil
+}
+
 // scoped returns the request with the scope of its target as its namespace.
 func (s *Solver) scoped(ctx context.Context, log *slog.Logger, req *whapi.ChallengeRequest) (*whapi.ChallengeRequest, error) {
-	if s.strict == nil || req.ResourceNamespace != s.strict.clusterNamespace {
-		return req, nil
-	}
-	found, err := s.strict.find(ctx, req.DNSName, req.Key)
-	if err != nil {
-		log.Error("the Challenges cannot be read", "err", err)
-		return nil, errChallenges
+	found, strict, err := s.owners(ctx, log, req)
+	if err != nil || !strict {
+		return req, err
 	}
 	switch scopes := scopesOf(found); len(scopes) {
 	case 0:
-		return nil, errNoOwner
+		return req, errNoOwner
 	case 1:
 		return in(scopes[0], req), nil
 	default:
-		return nil, fmt.Errorf("%w (%q)", errOwners, scopes)
+		return req, fmt.Errorf("%w (%q)", errOwners, scopes)
 	}
 }
 
@@ -60,13 +69,12 @@ func (s *Solver) scoped(ctx context.Context, log *slog.Logger, req *whapi.Challe
 // are Challenges that cert-manager is done with, only those count: one that
 // somebody has forged must not take another's record away.
 func (s *Solver) scopedAll(ctx context.Context, log *slog.Logger, req *whapi.ChallengeRequest) (requests []*whapi.ChallengeRequest, err error) {
-	if s.strict == nil || req.ResourceNamespace != s.strict.clusterNamespace {
-		return []*whapi.ChallengeRequest{req}, nil
-	}
-	found, err := s.strict.find(ctx, req.DNSName, req.Key)
+	found, strict, err := s.owners(ctx, log, req)
 	if err != nil {
-		log.Error("the Challenges cannot be read", "err", err)
-		return nil, errChallenges
+		return nil, err
+	}
+	if !strict {
+		return []*whapi.ChallengeRequest{req}, nil
 	}
 	if ended := slices.DeleteFunc(slices.Clone(found), func(c cluster.Challenge) bool { return !c.Ended }); len(ended) > 0 {
 		found = ended

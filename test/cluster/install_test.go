@@ -10,7 +10,6 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/signpost-acme/signpost/internal/cluster"
-	"github.com/signpost-acme/signpost/internal/zone"
 	"github.com/signpost-acme/signpost/test/world"
 )
 
@@ -114,11 +113,7 @@ func install(t *testing.T) {
 // setCNAME does what the owner of a domain does.
 func setCNAME(t *testing.T, domain string) {
 	t.Helper()
-	z, err := zone.New(world.Zone)
-	if err != nil {
-		t.Fatal(err)
-	}
-	target, err := z.Target(certManager, domain)
+	target, err := world.Target(certManager, domain)
 	if err != nil {
 		t.Fatal(err)
 	}

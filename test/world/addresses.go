@@ -7,6 +7,7 @@ package world
 import (
 	"fmt"
 
+	"github.com/signpost-acme/signpost/internal/zone"
 	"github.com/signpost-acme/signpost/test/sandbox"
 )
 
@@ -31,6 +32,16 @@ const (
 
 // Zone is the zone that signpost serves.
 const Zone = "acme.example.com"
+
+// Target returns what the CNAME of a domain must lead to, for the Issuers of a
+// namespace. For a ClusterIssuer that is CertManagerNamespace.
+func Target(scope, domain string) (string, error) {
+	z, err := zone.New(Zone)
+	if err != nil {
+		return "", err
+	}
+	return z.Target(scope, domain)
+}
 
 // ReplicaAddress returns the IPv4 address of replica i, counted from 0.
 func ReplicaAddress(i int) string { return fmt.Sprintf("192.0.2.%d", 11+i) }

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/signpost-acme/signpost/internal/zone"
 	"github.com/signpost-acme/signpost/test/world"
 )
 
@@ -93,10 +92,6 @@ func ready(ctx context.Context, dir, bin string) (string, error) {
 
 // addCNAMEs does, once, what the domains' owners do for Signpost.
 func addCNAMEs(ctx context.Context, w *world.World, ways []*way) error {
-	z, err := zone.New(world.Zone)
-	if err != nil {
-		return err
-	}
 	var records []string
 	for _, way := range ways {
 		for i := range way.count {
@@ -104,7 +99,7 @@ func addCNAMEs(ctx context.Context, w *world.World, ways []*way) error {
 			if strings.HasSuffix(domain, world.DynamicZone) {
 				continue
 			}
-			target, err := z.Target(world.CertManagerNamespace, domain)
+			target, err := world.Target(world.CertManagerNamespace, domain)
 			if err != nil {
 				return err
 			}

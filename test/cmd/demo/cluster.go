@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/signpost-acme/signpost/internal/zone"
 	"github.com/signpost-acme/signpost/test/cluster"
 	"github.com/signpost-acme/signpost/test/world"
 )
@@ -49,11 +48,7 @@ func (d *node) show(ctx context.Context, w *world.World, n *narrator) error {
 	n.code(release.Info.Notes)
 
 	n.title("Once, by whoever owns the domains")
-	z, err := zone.New(world.Zone)
-	if err != nil {
-		return err
-	}
-	target, err := z.Target(world.CertManagerNamespace, "example.com")
+	target, err := world.Target(world.CertManagerNamespace, "example.com")
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/signpost-acme/signpost/internal/zone"
 	"github.com/signpost-acme/signpost/test/sandbox"
 	"github.com/signpost-acme/signpost/test/world"
 )
@@ -91,11 +90,7 @@ func startProcesses(ctx context.Context, o world.Options) (*world.World, error) 
 
 // show issues a certificate, and a second one for comparison if asked to.
 func show(ctx context.Context, w *world.World, n *narrator) error {
-	z, err := zone.New(world.Zone)
-	if err != nil {
-		return err
-	}
-	target, err := z.Target(world.CertManagerNamespace, "example.com")
+	target, err := world.Target(world.CertManagerNamespace, "example.com")
 	if err != nil {
 		return err
 	}
@@ -136,11 +131,7 @@ func compareWithSelfCheck(ctx context.Context, w *world.World, n *narrator, quic
 	if err := newIssuer(ctx, w, n, world.IssuerOptions{Name: "self-check", SelfCheck: true}); err != nil {
 		return err
 	}
-	z, err := zone.New(world.Zone)
-	if err != nil {
-		return err
-	}
-	target, err := z.Target(world.CertManagerNamespace, "example-two.com")
+	target, err := world.Target(world.CertManagerNamespace, "example-two.com")
 	if err != nil {
 		return err
 	}
