@@ -17,7 +17,7 @@ COPY . .
 ARG TARGETOS=linux TARGETARCH=amd64 VERSION=unknown
 # The same sources give the same bytes: no paths, no time, no VCS state.
 RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
-    go build -trimpath -buildvcs=false -ldflags "-s -w -buildid= -X main.version=$VERSION" -o /out/signpost . \
+    go build -trimpath -buildvcs=false -ldflags "-s -w -buildid= -X github.com/signpost-acme/signpost/internal/version.version=$VERSION" -o /out/signpost . \
  && mkdir -p /out/etc/ssl/certs \
  && cp /etc/ssl/certs/ca-certificates.crt /out/etc/ssl/certs/ \
  && echo 'nonroot:x:65532:65532:nonroot:/:/nonexistent' >/out/etc/passwd \

@@ -2,7 +2,7 @@
 
 BIN     := $(CURDIR)/.cache/bin
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-GOFLAGS_BUILD := -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
+GOFLAGS_BUILD := -trimpath -ldflags "-s -w -X github.com/signpost-acme/signpost/internal/version.version=$(VERSION)"
 MAX_MB := 95
 # How often the fuzzers are run in make fuzz, and so in CI: about a minute in all.
 FUZZ_RESPOND ?= 300000x
@@ -109,7 +109,7 @@ image: ## build the image with docker or buildah (PLATFORMS=linux/amd64,linux/ar
 
 bench: build ## measure on this machine, beside other DNS servers; writes docs/benchmarks.md (PARTS="peers scale ready")
 	@hack/setup bench
-	go test -run '^$$' -bench . -benchmem ./dnsserve ./internal/records
+	go test -run '^$$' -bench . -benchmem ./dnsserve ./internal/store
 	@$(IN_TEST) go build -o $(BIN)/bench ./cmd/bench
 	@cd test && for part in $(PARTS); do $(BIN)/bench $$part || exit; done
 

@@ -3,79 +3,9 @@
 package main
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"io"
 	"os"
-	"os/signal"
-	"strings"
-	"syscall"
 
-	"github.com/spf13/cobra"
+	"github.com/signpost-acme/signpost/internal/cli"
 )
 
-// Exit codes.
-const (
-	exitFine  = 0
-	exitError = 1 // something failed
-	exitUsage = 2 // the command line or a setting is wrong
-)
-
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	os.Exit(code)
-}
-
-// run runs one command line and returns the exit code. It ends when ctx is done.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	root := &cobra.Command{
-		Use:   "signpost",
-		Short: "Wildcard certificates for any DNS provider, by one CNAME",
-		Long: `Signpost solves cert-manager's DNS-01 challenges with a DNS server of its own.
-The owner of a domain adds one CNAME, once; renewals then need nobody.`,
-		SilenceErrors:     true,
-		SilenceUsage:      true,
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
-		Args:              noArgs,
-		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	root.AddCommand(newServeCommand(args), newDNSCommand(args), newInitCommand(args), newRecordsCommand(args), newCheckCommand(args), newIssueCommand(), newEndChallengesCommand(args), newVersionCommand())
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err.Error()} })
-	root.SetArgs(args)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
-	if err == nil {
-		return exitFine
-	}
-	fmt.Fprintf(stderr, "error: %v\n", err)
-	var usage usageError
-	if errors.As(err, &usage) {
-		fmt.Fprintf(stderr, "hint: signpost help shows the commands, and signpost help <command> its flags\n")
-		return exitUsage
-	}
-	return exitError
-}
-
-// usageError is every mistake in a command line, or in the settings behind it.
-type usageError []string
-
-func (e usageError) Error() string {
-	if len(e) == 1 {
-		return e[0]
-	}
-	return fmt.Sprintf("%d mistakes in the settings:\n  %s", len(e), strings.Join(e, "\n  "))
-}
-
-func noArgs(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	if cmd.HasSubCommands() {
-		return usageError{fmt.Sprintf("there is no command %q", args[0])}
-	}
-	return usageError{fmt.Sprintf("%s takes no arguments, but got %q", cmd.CommandPath(), args[0])}
-}
+func main() { os.Exit(cli.Main()) }

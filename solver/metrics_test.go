@@ -26,9 +26,9 @@ func TestResults(t *testing.T) {
 	must("present refused", func() error {
 		return w.solver.Present(request(func(r *whapi.ChallengeRequest) { r.ResolvedFQDN = "elsewhere.example.com." }))
 	})
-	w.cname = check.Result{Status: check.Failed, Hint: "add the record"}
+	w.cname = check.Finding{Status: check.Failed, Hint: "add the record"}
 	must("present refused", func() error { return w.solver.Present(request()) })
-	w.cname = check.Result{}
+	w.cname = check.Finding{}
 	must("cleanup success", func() error { return w.solver.CleanUp(request()) })
 	w.redis.Kill()
 	must("present error", func() error { return w.solver.Present(request()) })

@@ -9,6 +9,8 @@ package solver
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -20,7 +22,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/signpost-acme/signpost/internal/check"
-	"github.com/signpost-acme/signpost/internal/records"
+	"github.com/signpost-acme/signpost/internal/store"
 	"github.com/signpost-acme/signpost/internal/zone"
 )
 
@@ -38,7 +40,7 @@ const (
 	goneTimeout = 5 * time.Second
 )
 
-// Store is where challenge values are put. See records.Store for the contract.
+// Store is where challenge values are put. See store.Store for the contract.
 type Store interface {
 	Add(ctx context.Context, id uuid.UUID, value string) error
 	Remove(ctx context.Context, id uuid.UUID, value string) error
@@ -54,19 +56,19 @@ type Serves func(ctx context.Context, address, name, value string) (bool, error)
 // LookUp reports whether the world sees the CNAME of a domain for the issuers of
 // a namespace. Its hint goes into the Challenge, so it must not change from one
 // try to the next.
-type LookUp func(ctx context.Context, namespace, domain string) check.Result
+type LookUp func(ctx context.Context, namespace, domain string) check.Finding
 
 // Solver implements cert-manager's webhook.Solver. Any replica can take any call,
 // and a call can be repeated at will: it keeps nothing that a call depends on.
 type Solver struct {
-	zone    *zone.Zone
-	store   Store
-	serves  Serves
-	lookUp  LookUp
-	log     *slog.Logger
-	metrics metrics
-	memory  memory
-	strict  *strict // nil: the scope is the Issuer's namespace
+	zone      *zone.Zone
+	store     Store
+	serves    Serves
+	lookUp    LookUp
+	log       *slog.Logger
+	metrics   metrics
+	presented presented
+	strict    *strict // nil: the scope is the Issuer's namespace
 }
 
 // New returns a solver that writes to store and asks the DNS servers by serves.
@@ -89,7 +91,7 @@ func (s *Solver) Present(req *whapi.ChallengeRequest) error {
 	ctx, cancel := context.WithTimeout(context.Background(), presentTimeout)
 	defer cancel()
 	start := time.Now()
-	err := s.present(ctx, req)
+	err := s.doPresent(ctx, req)
 	s.metrics.observe("present", start, err)
 	return err
 }
@@ -99,13 +101,13 @@ func (s *Solver) logAbout(req *whapi.ChallengeRequest) *slog.Logger {
 	return s.log.With("challenge", traceID(req.ResourceNamespace, req.DNSName, req.Key), "domain", req.DNSName, "namespace", req.ResourceNamespace)
 }
 
-func (s *Solver) present(ctx context.Context, req *whapi.ChallengeRequest) error {
+func (s *Solver) doPresent(ctx context.Context, req *whapi.ChallengeRequest) error {
 	req, err := s.scoped(ctx, s.logAbout(req), req)
 	if err != nil {
 		return err
 	}
 	log := s.logAbout(req)
-	id, config, err := s.accept(req)
+	target, config, err := s.accept(req)
 	if err != nil {
 		log.Warn("a challenge is refused", "reason", err)
 		return err
@@ -116,18 +118,17 @@ func (s *Solver) present(ctx context.Context, req *whapi.ChallengeRequest) error
 			return errors.New(r.Hint)
 		}
 	}
-	name := s.zone.Name(id)
-	log = log.With("target", name)
-	if err := s.store.Add(ctx, id, req.Key); err != nil {
-		if errors.Is(err, records.ErrLimit) {
+	log = log.With("target", target.Name)
+	if err := s.store.Add(ctx, target.ID, req.Key); err != nil {
+		if errors.Is(err, store.ErrLimit) {
 			log.Warn("a challenge is refused", "reason", err)
 			return err
 		}
 		log.Error("a challenge cannot be stored", "err", err)
 		return errStore
 	}
-	s.memory.add(req.ResourceNamespace, req.DNSName, req.Key)
-	if err := s.await(ctx, log, name, req.Key); err != nil {
+	s.presented.add(req.ResourceNamespace, req.DNSName, req.Key)
+	if err := s.await(ctx, log, target.Name, req.Key); err != nil {
 		return err
 	}
 	log.Info("presented: every DNS server answers with the challenge's value")
@@ -155,47 +156,42 @@ func (s *Solver) CleanUp(req *whapi.ChallengeRequest) error {
 
 func (s *Solver) cleanUp(ctx context.Context, req *whapi.ChallengeRequest) error {
 	log := s.logAbout(req)
-	s.memory.remove(req.ResourceNamespace, req.DNSName, req.Key)
-	id, err := s.zone.ID(req.ResourceNamespace, req.DNSName)
+	s.presented.remove(req.ResourceNamespace, req.DNSName, req.Key)
+	target, err := s.zone.Target(req.ResourceNamespace, req.DNSName)
 	if err != nil {
 		log.Info("nothing to clean up: this challenge cannot have been presented", "reason", err)
 		return nil
 	}
-	if err := s.store.Remove(ctx, id, req.Key); err != nil {
-		log.Error("a challenge cannot be removed from the store", "target", s.zone.Name(id), "err", err)
+	log = log.With("target", target.Name)
+	if err := s.store.Remove(ctx, target.ID, req.Key); err != nil {
+		log.Error("a challenge cannot be removed from the store", "err", err)
 		return errStore
 	}
-	s.awaitGone(ctx, log, s.zone.Name(id), req.Key)
-	log.Info("cleaned up", "target", s.zone.Name(id))
+	s.awaitGone(ctx, log, target.Name, req.Key)
+	log.Info("cleaned up")
 	return nil
 }
 
-// accept checks a request and returns the ID of its target, and its config. A request whose
+// accept checks a request and returns its target and its config. A request whose
 // challenge name leads somewhere else is refused: the CNAME that the domain's
 // owner has set is what authorises a namespace.
-func (s *Solver) accept(req *whapi.ChallengeRequest) (id uuid.UUID, c config, err error) {
+func (s *Solver) accept(req *whapi.ChallengeRequest) (target zone.Target, c config, err error) {
 	if c, err = readConfig(req.Config); err != nil {
-		return uuid.Nil, c, err
+		return target, c, err
 	}
-	id, err = s.zone.ID(req.ResourceNamespace, req.DNSName)
-	if err != nil {
-		return uuid.Nil, c, err
+	if target, err = s.zone.Target(req.ResourceNamespace, req.DNSName); err != nil {
+		return target, c, err
 	}
 	if err := checkKey(req.Key); err != nil {
-		return uuid.Nil, c, err
+		return target, c, err
 	}
-	domain, err := zone.Domain(req.DNSName)
-	if err != nil {
-		return uuid.Nil, c, err
-	}
-	challenge, target := zone.ChallengeName(domain), s.zone.Name(id)
 	// cert-manager has followed the CNAME with cnameStrategy Follow, and not with None.
 	switch resolved := strings.ToLower(strings.TrimSuffix(req.ResolvedFQDN, ".")); resolved {
-	case "", challenge, target:
-		return id, c, nil
+	case "", target.Challenge, target.Name:
+		return target, c, nil
 	default:
-		return uuid.Nil, c, fmt.Errorf("%s points at %s, but for issuers in namespace %s it must be a CNAME to %s; change the record at the domain's DNS provider",
-			challenge, resolved, req.ResourceNamespace, target)
+		return target, c, fmt.Errorf("%s points at %s, but for issuers in namespace %s it must be a CNAME to %s; change the record at the domain's DNS provider",
+			target.Challenge, resolved, req.ResourceNamespace, target.Name)
 	}
 }
 
@@ -204,8 +200,8 @@ func checkKey(key string) error {
 	if key == "" {
 		return fmt.Errorf("the challenge's key is empty")
 	}
-	if len(key) > records.MaxValueSize {
-		return fmt.Errorf("the challenge's key is longer than the %d characters that fit into a TXT record's string", records.MaxValueSize)
+	if len(key) > store.MaxValueSize {
+		return fmt.Errorf("the challenge's key is longer than the %d characters that fit into a TXT record's string", store.MaxValueSize)
 	}
 	for i := range len(key) {
 		if c := key[i]; c <= ' ' || c > '~' || c == '"' || c == '\\' {
@@ -213,4 +209,12 @@ func checkKey(key string) error {
 		}
 	}
 	return nil
+}
+
+// traceID is in every line of the log about a challenge, as its attribute
+// "challenge", on every replica: what grep needs to tell the challenge's story. The
+// key is the challenge's value, and cannot be found out from this.
+func traceID(scope, domain, key string) string {
+	sum := sha256.Sum256([]byte(scope + "/" + domain + "/" + key))
+	return hex.EncodeToString(sum[:6])
 }

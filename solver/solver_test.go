@@ -14,8 +14,8 @@ import (
 
 	"github.com/signpost-acme/signpost/dnsserve"
 	"github.com/signpost-acme/signpost/internal/check"
-	"github.com/signpost-acme/signpost/internal/records"
 	"github.com/signpost-acme/signpost/internal/redistest"
+	"github.com/signpost-acme/signpost/internal/store"
 	"github.com/signpost-acme/signpost/internal/zone"
 	"github.com/signpost-acme/signpost/solver"
 )
@@ -30,13 +30,13 @@ const (
 type world struct {
 	zone   *zone.Zone
 	redis  *redistest.Server
-	store  *records.Redis
+	store  *store.Redis
 	solver *solver.Solver
 
-	cname check.Result // what lookUp says; the zero Result is fine with the gate
+	cname check.Finding // what lookUp says; the zero Result is fine with the gate
 }
 
-func (w *world) lookUp(context.Context, string, string) check.Result { return w.cname }
+func (w *world) lookUp(context.Context, string, string) check.Finding { return w.cname }
 
 func newWorld(t *testing.T, servers int) (*world, []string) {
 	t.Helper()
@@ -45,12 +45,12 @@ func newWorld(t *testing.T, servers int) (*world, []string) {
 		t.Fatal(err)
 	}
 	w := &world{zone: z, redis: redistest.Start(t)}
-	w.store, err = records.NewRedis(z.Origin(), records.RedisOptions{URL: w.redis.URL()}, slog.New(slog.DiscardHandler))
+	w.store, err = store.NewRedis(z.Origin(), store.RedisOptions{URL: w.redis.URL()}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { w.store.Close() })
-	w.solver = solver.New(z, w.store, check.Serves, w.lookUp, slog.New(slog.DiscardHandler))
+	w.solver = solver.New(z, w.store, solver.DNSServes, w.lookUp, slog.New(slog.DiscardHandler))
 	var addresses []string
 	for range servers {
 		addresses = append(addresses, w.startServer(t))
@@ -62,7 +62,7 @@ func newWorld(t *testing.T, servers int) (*world, []string) {
 func (w *world) startServer(t *testing.T) string {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	c, done := &records.Copy{}, make(chan struct{})
+	c, done := &store.Copy{}, make(chan struct{})
 	ns, err := w.zone.Nameservers([]string{"ns.example.com"})
 	if err != nil {
 		t.Fatal(err)
@@ -99,7 +99,7 @@ func request(change ...func(*whapi.ChallengeRequest)) *whapi.ChallengeRequest {
 func serves(t *testing.T, servers []string, name, value string, want bool) {
 	t.Helper()
 	for _, server := range servers {
-		if got, err := check.Serves(t.Context(), server, name, value); err != nil || got != want {
+		if got, err := solver.DNSServes(t.Context(), server, name, value); err != nil || got != want {
 			t.Errorf("%s serves %s at %s: %v, %v, want %v", server, value, name, got, err, want)
 		}
 	}
@@ -131,7 +131,7 @@ func TestPresentAndCleanUp(t *testing.T) {
 	}
 	gone := func() bool {
 		return !slices.ContainsFunc(servers, func(server string) bool {
-			ok, _ := check.Serves(t.Context(), server, clusterTarget, key)
+			ok, _ := solver.DNSServes(t.Context(), server, clusterTarget, key)
 			return ok
 		})
 	}
@@ -248,7 +248,7 @@ func TestAcceptedConfigs(t *testing.T) {
 // Issuer's config can turn that off.
 func TestGate(t *testing.T) {
 	w, servers := newWorld(t, 1)
-	w.cname = check.Result{Check: "cname-missing", Status: check.Failed, Hint: "add the CNAME"}
+	w.cname = check.Finding{Check: "cname-missing", Status: check.Failed, Hint: "add the CNAME"}
 	for _, status := range []check.Status{check.Failed, check.Unknown} {
 		w.cname.Status = status
 		if err := w.solver.Present(request()); err == nil || err.Error() != w.cname.Hint {
@@ -286,7 +286,7 @@ func TestRedisGone(t *testing.T) {
 	go func() { // its heartbeats
 		for t.Context().Err() == nil {
 			_ = w.store.Announce(t.Context(), servers[0])
-			time.Sleep(records.HeartbeatInterval)
+			time.Sleep(store.HeartbeatInterval)
 		}
 	}()
 	if err := w.solver.Present(other); err != nil {

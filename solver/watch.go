@@ -158,11 +158,11 @@ func (w *Watcher) restore(ctx context.Context, challenges []cluster.Challenge) {
 		if !c.Presented && !w.Presented(c) {
 			continue
 		}
-		id, err := w.Zone.ID(c.Scope, c.Domain)
+		target, err := w.Zone.Target(c.Scope, c.Domain)
 		if err != nil {
 			continue // cert-manager cannot have had it presented
 		}
-		values, err := w.Store.Values(ctx, id)
+		values, err := w.Store.Values(ctx, target.ID)
 		if err != nil {
 			return // the store has said it in the log
 		}
@@ -170,7 +170,7 @@ func (w *Watcher) restore(ctx context.Context, challenges []cluster.Challenge) {
 			continue
 		}
 		log := w.logAbout(c)
-		switch done, err := w.putBack(ctx, id, c); {
+		switch done, err := w.putBack(ctx, target.ID, c); {
 		case err != nil:
 			log.Warn("a record that the store has lost cannot be put back yet", "err", err)
 		case done:

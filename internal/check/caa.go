@@ -15,7 +15,7 @@ const critical = 128
 
 // caa finds the CAA records that count for domain (RFC 8659 section 3), and says
 // whether one of the CAs in identities may issue by DNS-01.
-func (c *Checker) caa(ctx context.Context, domain string, wildcard bool, identities []string) []Result {
+func (c *Checker) caa(ctx context.Context, domain string, wildcard bool, identities []string) []Finding {
 	if len(identities) == 0 {
 		return nil
 	}
@@ -23,7 +23,7 @@ func (c *Checker) caa(ctx context.Context, domain string, wildcard bool, identit
 	for at := domain; at != ""; {
 		m, err := c.ask(ctx, at, dns.TypeCAA)
 		if err != nil {
-			return []Result{{Check: caaUnknown, Subject: domain, Status: Unknown, Wanted: wanted, Seen: err.Error(),
+			return []Finding{{Check: caaUnknown, Subject: domain, Status: Unknown, Wanted: wanted, Seen: err.Error(),
 				Hint: fmt.Sprintf("Make the DNS servers of %s answer for CAA: a CA that gets no answer does not issue.", at)}}
 		}
 		var set []*dns.CAA // at a CNAME's target too
@@ -33,17 +33,17 @@ func (c *Checker) caa(ctx context.Context, domain string, wildcard bool, identit
 			}
 		}
 		if len(set) > 0 {
-			return []Result{judge(set, at, domain, wildcard, identities, wanted)}
+			return []Finding{judge(set, at, domain, wildcard, identities, wanted)}
 		}
 		_, at, _ = strings.Cut(at, ".")
 	}
-	return []Result{{Check: caaFine, Subject: domain, Status: OK, Wanted: wanted, Seen: "no CAA, so every CA may issue"}}
+	return []Finding{{Check: caaFine, Subject: domain, Status: OK, Wanted: wanted, Seen: "no CAA, so every CA may issue"}}
 }
 
-func judge(set []*dns.CAA, at, domain string, wildcard bool, identities []string, wanted string) Result {
+func judge(set []*dns.CAA, at, domain string, wildcard bool, identities []string, wanted string) Finding {
 	tag := "issue"
 	var all, values []string
-	r := Result{Check: caaForbids, Subject: domain, Status: Failed, Wanted: wanted}
+	r := Finding{Check: caaForbids, Subject: domain, Status: Failed, Wanted: wanted}
 	for _, rr := range set {
 		all = append(all, fmt.Sprintf("%s %q", strings.ToLower(rr.Tag), rr.Value))
 		if wildcard && strings.EqualFold(rr.Tag, "issuewild") {
@@ -62,7 +62,7 @@ func judge(set []*dns.CAA, at, domain string, wildcard bool, identities []string
 		}
 	}
 	if len(values) == 0 || slices.ContainsFunc(values, func(v string) bool { return lets(v, identities) }) {
-		return Result{Check: caaFine, Subject: domain, Status: OK, Wanted: wanted, Seen: r.Seen}
+		return Finding{Check: caaFine, Subject: domain, Status: OK, Wanted: wanted, Seen: r.Seen}
 	}
 	r.Hint = fmt.Sprintf("Add the record %s CAA 0 %s %q.", at, tag, identities[0])
 	return r

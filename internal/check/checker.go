@@ -1,3 +1,6 @@
+// Package check compares what the DNS says with what has to be there, as the world
+// sees it, and says in a Finding what is wrong and what to do. It may import zone.
+// Its proof is one wrong world per way to fail, in its tests.
 package check
 
 import (
@@ -23,9 +26,9 @@ type Checker struct {
 	// answers. None: those of /etc/resolv.conf.
 	Resolvers []string
 
-	// Namespaces are scopes that are known. A CNAME to the target of another scope
-	// is then said to be that of this namespace.
-	Namespaces []string
+	// Namespaces returns the scopes that are known; nil for none. A CNAME to the
+	// target of another scope is then said to be that of this namespace.
+	Namespaces func() []string
 
 	// Port is that of authoritative servers. 0 means 53; tests set another.
 	Port uint16

@@ -16,25 +16,22 @@ import (
 // fewer, none is asked to follow more.
 const maxChain = 8
 
-// lookingFor is one domain, and the CNAME that it should have.
-type lookingFor struct {
-	scope, domain string // canonical
-	name, target  string // _acme-challenge.<domain>, and what it must point to
-}
+// lookingFor is the CNAME that one domain should have: at Challenge, to Name.
+type lookingFor struct{ zone.Target }
 
-// result returns a Result about the CNAME.
-func (l lookingFor) result(check string, status Status, seen, hint string) Result {
-	return Result{Check: check, Subject: l.name, Status: status, Wanted: "CNAME " + l.target, Seen: seen, Hint: hint}
+// result returns a Finding about the CNAME.
+func (l lookingFor) result(check string, status Status, seen, hint string) Finding {
+	return Finding{Check: check, Subject: l.Challenge, Status: status, Wanted: "CNAME " + l.Name, Seen: seen, Hint: hint}
 }
 
 // add is the sentence that names the record.
-func (l lookingFor) add() string { return fmt.Sprintf("the record %s CNAME %s", l.name, l.target) }
+func (l lookingFor) add() string { return fmt.Sprintf("the record %s CNAME %s", l.Challenge, l.Name) }
 
 // CNAME looks, through the resolvers, whether the CNAME at _acme-challenge.<domain>
 // leads to the target for Issuers in the namespace scope. It is OK, or Failed with
-// the record to add, or Unknown if no resolver answered. The Result stays the same
+// the record to add, or Unknown if no resolver answered. The Finding stays the same
 // for as long as the DNS does.
-func (c *Checker) CNAME(ctx context.Context, scope, domain string) Result {
+func (c *Checker) CNAME(ctx context.Context, scope, domain string) Finding {
 	l, bad := c.lookFor(scope, domain)
 	if bad != nil {
 		return *bad
@@ -46,18 +43,17 @@ func (c *Checker) CNAME(ctx context.Context, scope, domain string) Result {
 }
 
 // lookFor returns what to look for, or what is wrong with the domain.
-func (c *Checker) lookFor(scope, domain string) (lookingFor, *Result) {
-	rec, err := c.DomainRecord(scope, domain)
+func (c *Checker) lookFor(scope, domain string) (lookingFor, *Finding) {
+	target, err := c.Zone.Target(scope, domain)
 	if err == nil {
-		name := strings.TrimPrefix(rec.Name, zone.ChallengeName(""))
-		return lookingFor{scope: scope, domain: name, name: rec.Name, target: rec.Value}, nil
+		return lookingFor{target}, nil
 	}
-	r := &Result{Check: domainInvalid, Subject: domain, Status: Failed, Seen: err.Error(),
+	r := &Finding{Check: domainInvalid, Subject: domain, Status: Failed, Seen: err.Error(),
 		Hint: "Write the name of a domain, such as example.com or *.example.com."}
 	switch {
-	case errors.Is(err, ErrPublicSuffix):
+	case errors.Is(err, zone.ErrPublicSuffix):
 		r.Check, r.Hint = domainPublicSuffix, "Use a domain of your own below this public suffix."
-	case errors.Is(err, ErrOwnZone):
+	case errors.Is(err, zone.ErrOwnZone):
 		r.Check, r.Hint = domainOwnZone, fmt.Sprintf("Use a domain outside %s, which Signpost itself serves.", c.Zone.Origin())
 	}
 	return lookingFor{}, r
@@ -65,8 +61,8 @@ func (c *Checker) lookFor(scope, domain string) (lookingFor, *Result) {
 
 // cname is CNAME, and also returns the resolver's answer at the first name, nil
 // if there was none.
-func (c *Checker) cname(ctx context.Context, l lookingFor) (Result, *dns.Msg) {
-	chain := []string{l.name}
+func (c *Checker) cname(ctx context.Context, l lookingFor) (Finding, *dns.Msg) {
+	chain := []string{l.Challenge}
 	var first *dns.Msg
 	for {
 		at := chain[len(chain)-1]
@@ -83,7 +79,7 @@ func (c *Checker) cname(ctx context.Context, l lookingFor) (Result, *dns.Msg) {
 		}
 		next := plain(found[0].Target)
 		switch {
-		case next == l.target:
+		case next == l.Name:
 			return l.result(cnameFine, OK, "CNAME "+next, ""), first
 		case c.Zone.Contains(next):
 			return c.otherTarget(l, next), first
@@ -99,7 +95,7 @@ func (c *Checker) cname(ctx context.Context, l lookingFor) (Result, *dns.Msg) {
 }
 
 // unknown is for a chain at whose end nobody answers.
-func (l lookingFor) unknown(chain []string, err error) Result {
+func (l lookingFor) unknown(chain []string, err error) Finding {
 	if len(chain) > 1 {
 		return l.result(cnameUnknown, Unknown, "CNAME "+strings.Join(chain[1:], " → ")+", where "+err.Error(),
 			fmt.Sprintf("Replace the CNAME by %s, or make the DNS servers of %s answer if that leads to it.", l.add(), chain[len(chain)-1]))
@@ -109,40 +105,37 @@ func (l lookingFor) unknown(chain []string, err error) Result {
 }
 
 // otherTarget is for a CNAME into our zone, but not to the right name there.
-func (c *Checker) otherTarget(l lookingFor, seen string) Result {
+func (c *Checker) otherTarget(l lookingFor, seen string) Finding {
 	whose := "another namespace or domain"
-	if label, _, _ := strings.Cut(seen, "."); !isTarget(label) {
+	if !c.Zone.IsTarget(seen) {
 		whose = "no namespace at all"
 	}
-	for _, scope := range c.Namespaces {
-		if target, err := c.Zone.Target(scope, l.domain); err == nil && target == seen {
-			whose = "namespace " + scope
+	if c.Namespaces != nil {
+		for _, scope := range c.Namespaces() {
+			if target, err := c.Zone.Target(scope, l.Domain); err == nil && target.Name == seen {
+				whose = "namespace " + scope
+			}
 		}
 	}
 	return l.result(cnameOtherScope, Failed, fmt.Sprintf("CNAME %s, the target of %s", seen, whose),
 		fmt.Sprintf("Change the CNAME, which now is for %s, to %s if Issuers in namespace %s may get certificates for %s.",
-			whose, l.add(), l.scope, zone.Unicode(l.domain)))
-}
-
-func isTarget(label string) bool {
-	_, ok := zone.ParseID(label)
-	return ok
+			whose, l.add(), l.Scope, zone.Unicode(l.Domain)))
 }
 
 // endOfChain is for a chain that ends outside our zone, perhaps at once.
-func (c *Checker) endOfChain(ctx context.Context, l lookingFor, chain []string) Result {
+func (c *Checker) endOfChain(ctx context.Context, l lookingFor, chain []string) Finding {
 	if len(chain) == 1 {
 		return c.missing(ctx, l)
 	}
 	seen := "CNAME " + strings.Join(chain[1:], " → ")
 	last := chain[len(chain)-1]
-	if strings.HasPrefix(last, l.target+".") {
+	if strings.HasPrefix(last, l.Name+".") {
 		return l.result(cnameValueDoubled, Failed, seen,
 			fmt.Sprintf("Write a dot at the end of the record's value, behind which the DNS provider has put your domain once more, so that you get %s.", l.add()))
 	}
-	if c.atProbe(ctx, l.domain, chain[1]) {
-		return l.result(cnameWildcard, Failed, seen+", from the wildcard *."+l.domain,
-			fmt.Sprintf("Add %s, which goes before the wildcard record *.%s.", l.add(), l.domain))
+	if c.atProbe(ctx, l.Domain, chain[1]) {
+		return l.result(cnameWildcard, Failed, seen+", from the wildcard *."+l.Domain,
+			fmt.Sprintf("Add %s, which goes before the wildcard record *.%s.", l.add(), l.Domain))
 	}
 	return l.result(cnameElsewhere, Failed, seen, fmt.Sprintf("Replace the CNAME by %s.", l.add()))
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/signpost-acme/signpost/internal/check"
-	"github.com/signpost-acme/signpost/internal/dnsworld"
+	"github.com/signpost-acme/signpost/internal/dnstest"
 )
 
 // Each way in which a domain's records can be wrong has its own name and says
@@ -63,16 +63,17 @@ func TestCNAME(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			w.Namespaces = []string{"team-b", "team-a"}
+			w.Namespaces = func() []string { return []string{"team-b", "team-a"} }
 			if tc.domain == "" {
 				tc.domain = domain
 			}
-			target, err := w.Zone.Target(scope, tc.domain)
+			right, err := w.Zone.Target(scope, tc.domain)
+			target := right.Name
 			if err != nil {
 				target = "none"
 			}
 			other, _ := w.Zone.Target("team-a", domain)
-			r := strings.NewReplacer("$T", target, "$U", strings.ToUpper(target), "$A", other)
+			r := strings.NewReplacer("$T", target, "$U", strings.ToUpper(target), "$A", other.Name)
 			w.setDomain(r.Replace(tc.records))
 			if strings.HasPrefix(tc.name, "a zone of its own") {
 				w.Serve("_acme-challenge."+domain, "@ NS ns1."+domain+".", domainServer, domainServer2)
@@ -101,14 +102,14 @@ func TestCNAME(t *testing.T) {
 // A resolver that does not tell is named; it is never taken for a "no".
 func TestResolverDoesNotTell(t *testing.T) {
 	for name, tc := range map[string]struct {
-		hook dnsworld.Hook
+		hook dnstest.Hook
 		want string
 	}{
-		"silent":   {dnsworld.Silent, "did not answer"},
-		"servfail": {dnsworld.Fails(dns.RcodeServerFailure), "answered SERVFAIL for _acme-challenge.customer.example CNAME"},
-		"refused":  {dnsworld.Fails(dns.RcodeRefused), "answered REFUSED"},
+		"silent":   {dnstest.Silent, "did not answer"},
+		"servfail": {dnstest.Fails(dns.RcodeServerFailure), "answered SERVFAIL for _acme-challenge.customer.example CNAME"},
+		"refused":  {dnstest.Fails(dns.RcodeRefused), "answered REFUSED"},
 		"liar": {func(q *dns.Msg, _ string) (*dns.Msg, bool) {
-			m := dnsworld.Reply(q)
+			m := dnstest.Reply(q)
 			m.Question[0].Name = "www.example."
 			return m, true
 		}, "answered another question"},
@@ -143,7 +144,7 @@ func TestResolverDoesNotTell(t *testing.T) {
 func TestFirstResolverIsDead(t *testing.T) {
 	w := newWorld(t)
 	w.setDomain("_acme-challenge CNAME " + w.target + ".")
-	w.Hook(resolver, dnsworld.Silent)
+	w.Hook(resolver, dnstest.Silent)
 	w.Resolvers = append(w.Resolvers, w.Resolver("127.53.0.54"))
 	w.Timeout = time.Second
 	start := time.Now()
@@ -160,7 +161,7 @@ func TestTruncated(t *testing.T) {
 	w := newWorld(t)
 	w.setDomain("_acme-challenge CNAME " + w.target + ".")
 	w.Hook(resolver, func(q *dns.Msg, network string) (*dns.Msg, bool) {
-		m := dnsworld.Reply(q)
+		m := dnstest.Reply(q)
 		m.Truncated = true
 		return m, network == "udp"
 	})

@@ -16,7 +16,7 @@ import (
 // Delegation checks that the world finds our DNS servers: the NS records at the
 // parent, no DS there, glue, the nameservers' names, and each address over UDP
 // and TCP.
-func (c *Checker) Delegation(ctx context.Context) []Result {
+func (c *Checker) Delegation(ctx context.Context) []Finding {
 	ctx, cancel := c.bound(ctx, queriesOfOthers)
 	defer cancel()
 	out, parent := c.parent(ctx)
@@ -26,12 +26,12 @@ func (c *Checker) Delegation(ctx context.Context) []Result {
 			nameservers = append(nameservers, zone.Nameserver{Name: name})
 		}
 	}
-	found := make([][]Result, len(nameservers))
+	found := make([][]Finding, len(nameservers))
 	var wg sync.WaitGroup
 	for i, ns := range nameservers {
 		wg.Go(func() {
 			results, addrs := c.nameserver(ctx, ns, parent)
-			servers := make([][]Result, len(addrs))
+			servers := make([][]Finding, len(addrs))
 			var inner sync.WaitGroup
 			for j, a := range addrs {
 				inner.Go(func() { servers[j] = c.server(ctx, server{ns.Name, a}) })
@@ -46,10 +46,10 @@ func (c *Checker) Delegation(ctx context.Context) []Result {
 
 // parent asks the servers of the zone above ours for the delegation, and returns
 // the answer too, nil if there was none.
-func (c *Checker) parent(ctx context.Context) ([]Result, *dns.Msg) {
+func (c *Checker) parent(ctx context.Context) ([]Finding, *dns.Msg) {
 	origin := c.Zone.Origin()
 	_, above, _ := strings.Cut(origin, ".")
-	r := Result{Check: delegationUnknown, Subject: origin, Status: Unknown, Wanted: c.wantedNS()}
+	r := Finding{Check: delegationUnknown, Subject: origin, Status: Unknown, Wanted: c.wantedNS()}
 	apex, err := c.zoneOf(ctx, above)
 	var servers []server
 	if err == nil {
@@ -58,7 +58,7 @@ func (c *Checker) parent(ctx context.Context) ([]Result, *dns.Msg) {
 	if err != nil {
 		r.Seen = err.Error()
 		r.Hint = fmt.Sprintf("Make the resolver answer for %s, the zone above, or choose another resolver with --resolver address:port.", above)
-		return []Result{r}, nil
+		return []Finding{r}, nil
 	}
 	var tries []string
 	for _, s := range servers {
@@ -70,16 +70,16 @@ func (c *Checker) parent(ctx context.Context) ([]Result, *dns.Msg) {
 			tries = append(tries, fmt.Sprintf("%s %v", s, err))
 			continue
 		}
-		out := []Result{c.compareNS(m, apex)}
+		out := []Finding{c.compareNS(m, apex)}
 		if ds, err := c.askServer(ctx, s.addr, origin, dns.TypeDS); err == nil && len(find[*dns.DS](ds.Answer, origin)) > 0 {
-			out = append(out, Result{Check: delegationSigned, Subject: origin, Status: Failed, Wanted: "no DS", Seen: "DS at " + apex,
+			out = append(out, Finding{Check: delegationSigned, Subject: origin, Status: Failed, Wanted: "no DS", Seen: "DS at " + apex,
 				Hint: fmt.Sprintf("Remove the DS record at %s from the zone %s: Signpost does not sign, so that with it every answer is taken for forged.", origin, apex)})
 		}
 		return out, m
 	}
 	r.Seen = sorted(tries)
 	r.Hint = fmt.Sprintf("Find out why the DNS servers of %s do not answer, and try again.", apex)
-	return []Result{r}, nil
+	return []Finding{r}, nil
 }
 
 func (c *Checker) wantedNS() string {
@@ -94,10 +94,10 @@ func (c *Checker) wantedNS() string {
 }
 
 // compareNS compares the NS records at the parent with ours.
-func (c *Checker) compareNS(m *dns.Msg, apex string) Result {
+func (c *Checker) compareNS(m *dns.Msg, apex string) Finding {
 	origin := c.Zone.Origin()
 	at := names(referral(m, origin))
-	r := Result{Check: delegationFine, Subject: origin, Status: OK, Wanted: c.wantedNS(), Seen: "NS " + sorted(at)}
+	r := Finding{Check: delegationFine, Subject: origin, Status: OK, Wanted: c.wantedNS(), Seen: "NS " + sorted(at)}
 	var missing, surplus, add []string
 	for _, ns := range c.Nameservers {
 		if !slices.Contains(at, ns.Name) {
@@ -132,11 +132,11 @@ func (c *Checker) compareNS(m *dns.Msg, apex string) Result {
 }
 
 // nameserver checks the name of one nameserver, and returns the addresses to ask.
-func (c *Checker) nameserver(ctx context.Context, ns zone.Nameserver, parent *dns.Msg) ([]Result, []netip.Addr) {
+func (c *Checker) nameserver(ctx context.Context, ns zone.Nameserver, parent *dns.Msg) ([]Finding, []netip.Addr) {
 	if c.Zone.Contains(ns.Name) {
 		return c.glue(ns, parent)
 	}
-	r := Result{Check: nameserverFine, Subject: ns.Name, Status: OK, Wanted: wantedAddresses(ns.Addresses)}
+	r := Finding{Check: nameserverFine, Subject: ns.Name, Status: OK, Wanted: wantedAddresses(ns.Addresses)}
 	addrs, alias, err := c.addresses(ctx, ns.Name)
 	r.Seen = "addresses " + addressList(addrs)
 	switch {
@@ -153,12 +153,12 @@ func (c *Checker) nameserver(ctx context.Context, ns zone.Nameserver, parent *dn
 		r.Check, r.Status = nameserverDiffers, Failed
 		r.Hint = fmt.Sprintf("Change the addresses to %s, and no others.", addressRecords(ns))
 	}
-	return []Result{r}, union(addrs, ns.Addresses)
+	return []Finding{r}, union(addrs, ns.Addresses)
 }
 
 // glue checks what the parent says about a nameserver inside our zone: nobody
 // could ask us for the address.
-func (c *Checker) glue(ns zone.Nameserver, parent *dns.Msg) ([]Result, []netip.Addr) {
+func (c *Checker) glue(ns zone.Nameserver, parent *dns.Msg) ([]Finding, []netip.Addr) {
 	if parent == nil || !slices.Contains(names(referral(parent, c.Zone.Origin())), ns.Name) {
 		return nil, ns.Addresses // said already
 	}
@@ -169,7 +169,7 @@ func (c *Checker) glue(ns zone.Nameserver, parent *dns.Msg) ([]Result, []netip.A
 	for _, rr := range find[*dns.AAAA](parent.Extra, ns.Name) {
 		addrs = appendAddr(addrs, rr.AAAA)
 	}
-	r := Result{Check: nameserverFine, Subject: ns.Name, Status: OK, Wanted: wantedAddresses(ns.Addresses), Seen: "glue " + addressList(addrs)}
+	r := Finding{Check: nameserverFine, Subject: ns.Name, Status: OK, Wanted: wantedAddresses(ns.Addresses), Seen: "glue " + addressList(addrs)}
 	switch {
 	case len(addrs) == 0:
 		r.Check, r.Status, r.Seen = glueMissing, Failed, "no glue"
@@ -178,5 +178,5 @@ func (c *Checker) glue(ns zone.Nameserver, parent *dns.Msg) ([]Result, []netip.A
 		r.Check, r.Status = glueDiffers, Failed
 		r.Hint = fmt.Sprintf("Change the glue beside the NS record to %s, and no others.", addressRecords(ns))
 	}
-	return []Result{r}, union(addrs, ns.Addresses)
+	return []Finding{r}, union(addrs, ns.Addresses)
 }

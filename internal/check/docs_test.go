@@ -22,7 +22,7 @@ func TestEveryCheckIsExplained(t *testing.T) {
 	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z-]+)` \\| [^|]{10,} \\| [^|]{5,} \\|$").FindAllSubmatch(doc, -1) {
 		explained = append(explained, string(m[1]))
 	}
-	identifiers := constants(t, "identifiers.go")
+	identifiers := constants(t, "ids.go")
 	if len(identifiers) < 30 {
 		t.Fatalf("only %d identifiers: %q", len(identifiers), identifiers)
 	}
@@ -58,7 +58,7 @@ func constants(t *testing.T, file string) (out []string) {
 	return out
 }
 
-// A Result's check is one of the constants, and so is explained.
+// A Finding's check is one of the constants, and so is explained.
 func TestChecksAreConstants(t *testing.T) {
 	files, err := os.ReadDir(".")
 	if err != nil {

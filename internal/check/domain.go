@@ -15,18 +15,18 @@ import (
 // issued for domain: what the domain's own DNS servers say, DNSSEC, and whether
 // CAA lets the CA issue that calls itself one of ca there, such as
 // "letsencrypt.org". Without ca, CAA is not judged. A domain that begins with
-// "*." has its wildcard checked. The first Result is that of CNAME, unless DNSSEC
+// "*." has its wildcard checked. The first Finding is that of CNAME, unless DNSSEC
 // explains why there was none.
-func (c *Checker) Domain(ctx context.Context, scope, domain string, ca []string) []Result {
+func (c *Checker) Domain(ctx context.Context, scope, domain string, ca []string) []Finding {
 	l, bad := c.lookFor(scope, domain)
 	if bad != nil {
-		return []Result{*bad}
+		return []Finding{*bad}
 	}
 	ctx, cancel := c.bound(ctx, queriesOfOthers)
 	defer cancel()
-	var caa, authoritative []Result
+	var caa, authoritative []Finding
 	var wg sync.WaitGroup
-	wg.Go(func() { caa = c.caa(ctx, l.domain, strings.HasPrefix(domain, "*."), ca) })
+	wg.Go(func() { caa = c.caa(ctx, l.Domain, strings.HasPrefix(domain, "*."), ca) })
 	cname, answer := c.cname(ctx, l)
 	if cname.Status == Unknown {
 		if r, ok := c.bogus(ctx, l); ok {
@@ -39,10 +39,10 @@ func (c *Checker) Domain(ctx context.Context, scope, domain string, ca []string)
 		}
 	}
 	wg.Wait()
-	return append(append([]Result{cname}, authoritative...), caa...)
+	return append(append([]Finding{cname}, authoritative...), caa...)
 }
 
-func has(results []Result, check string) bool {
+func has(results []Finding, check string) bool {
 	for _, r := range results {
 		if r.Check == check {
 			return true
@@ -53,41 +53,41 @@ func has(results []Result, check string) bool {
 
 // bogus asks once more without validation: what is there then, and was not
 // before, has a broken signature.
-func (c *Checker) bogus(ctx context.Context, l lookingFor) (Result, bool) {
-	_, err := c.resolve(ctx, l.name, dns.TypeCNAME, false)
+func (c *Checker) bogus(ctx context.Context, l lookingFor) (Finding, bool) {
+	_, err := c.resolve(ctx, l.Challenge, dns.TypeCNAME, false)
 	if s, ok := err.(*silence); !ok || !s.servfail { //nolint:errorlint // ask returns nothing else
-		return Result{}, false
+		return Finding{}, false
 	}
-	if _, err := c.resolve(ctx, l.name, dns.TypeCNAME, true); err != nil {
-		return Result{}, false
+	if _, err := c.resolve(ctx, l.Challenge, dns.TypeCNAME, true); err != nil {
+		return Finding{}, false
 	}
 	return l.result(dnssecBogus, Failed, err.Error()+", but not with DNSSEC validation off",
-		fmt.Sprintf("Repair the DNSSEC of the zone with %s (the DS record at its registrar does not go with its keys), or remove the DS record.", l.name)), true
+		fmt.Sprintf("Repair the DNSSEC of the zone with %s (the DS record at its registrar does not go with its keys), or remove the DS record.", l.Challenge)), true
 }
 
 // stray is for a TXT record that a resolver finds beside the CNAME.
-func (c *Checker) stray(ctx context.Context, l lookingFor, cname Result) (Result, bool) {
+func (c *Checker) stray(ctx context.Context, l lookingFor, cname Finding) (Finding, bool) {
 	if cname.Check == cnameIsTXT || cname.Check == cnameMissing {
-		return Result{}, false
+		return Finding{}, false
 	}
-	m, err := c.ask(ctx, l.name, dns.TypeTXT)
-	if err != nil || len(find[*dns.TXT](m.Answer, l.name)) == 0 {
-		return Result{}, false
+	m, err := c.ask(ctx, l.Challenge, dns.TypeTXT)
+	if err != nil || len(find[*dns.TXT](m.Answer, l.Challenge)) == 0 {
+		return Finding{}, false
 	}
 	return l.txtBeside(), true
 }
 
-func (l lookingFor) txtBeside() Result {
+func (l lookingFor) txtBeside() Finding {
 	return l.result(txtBeside, Failed, "a TXT record beside it",
-		fmt.Sprintf("Delete the TXT record at %s, so that nothing but %s is there.", l.name, l.add()))
+		fmt.Sprintf("Delete the TXT record at %s, so that nothing but %s is there.", l.Challenge, l.add()))
 }
 
 // authoritative asks the domain's own servers, and compares.
-func (c *Checker) authoritative(ctx context.Context, l lookingFor, cname Result, seen *dns.Msg) []Result {
-	if len(find[*dns.CNAME](seen.Answer, l.name)) > 0 && cname.Check != cnameOtherScope && cname.Status != OK && cname.Check != cnameElsewhere {
+func (c *Checker) authoritative(ctx context.Context, l lookingFor, cname Finding, seen *dns.Msg) []Finding {
+	if len(find[*dns.CNAME](seen.Answer, l.Challenge)) > 0 && cname.Check != cnameOtherScope && cname.Status != OK && cname.Check != cnameElsewhere {
 		return nil // a chain of its own, and said already
 	}
-	apex, err := c.zoneOf(ctx, l.domain)
+	apex, err := c.zoneOf(ctx, l.Domain)
 	if err != nil {
 		return nil
 	}
@@ -95,24 +95,24 @@ func (c *Checker) authoritative(ctx context.Context, l lookingFor, cname Result,
 	if err != nil {
 		return nil
 	}
-	wanted := l.target
-	if found := find[*dns.CNAME](seen.Answer, l.name); cname.Status == OK && len(found) > 0 {
+	wanted := l.Name
+	if found := find[*dns.CNAME](seen.Answer, l.Challenge); cname.Status == OK && len(found) > 0 {
 		wanted = plain(found[0].Target) // perhaps a name that leads on to the target
 	}
-	answers := c.askEach(ctx, servers, l.name)
+	answers := c.askEach(ctx, servers, l.Challenge)
 	var right, wrong []string
-	var out []Result
+	var out []Finding
 	for i, m := range answers {
 		if m == nil {
 			continue
 		}
-		if cut := l.cut(cutBelow(m, l.name)); cut.Check != "" && cname.Check != challengeDelegated && !has(out, challengeDelegated) {
+		if cut := l.cut(cutBelow(m, l.Challenge)); cut.Check != "" && cname.Check != challengeDelegated && !has(out, challengeDelegated) {
 			out = append(out, cut)
 		}
-		if len(find[*dns.TXT](m.Answer, l.name)) > 0 && cname.Check != cnameIsTXT && !has(out, txtBeside) {
+		if len(find[*dns.TXT](m.Answer, l.Challenge)) > 0 && cname.Check != cnameIsTXT && !has(out, txtBeside) {
 			out = append(out, l.txtBeside())
 		}
-		if found := find[*dns.CNAME](m.Answer, l.name); len(found) > 0 && plain(found[0].Target) == wanted {
+		if found := find[*dns.CNAME](m.Answer, l.Challenge); len(found) > 0 && plain(found[0].Target) == wanted {
 			right = append(right, servers[i].String())
 		} else {
 			wrong = append(wrong, servers[i].String())

@@ -17,39 +17,39 @@ const probeLabel = "signpost-wildcard-probe"
 
 // missing finds out what is there instead of a CNAME. Whatever cannot be found
 // out leaves it at "missing".
-func (c *Checker) missing(ctx context.Context, l lookingFor) Result {
-	var txt, addresses, ns, elsewhere Result
+func (c *Checker) missing(ctx context.Context, l lookingFor) Finding {
+	var txt, addresses, ns, elsewhere Finding
 	var wg sync.WaitGroup
 	wg.Go(func() { txt = c.txtInstead(ctx, l) })
 	wg.Go(func() { addresses = c.addressesInstead(ctx, l) })
 	wg.Go(func() { ns = c.delegated(ctx, l) })
 	wg.Go(func() { elsewhere = c.wrongPlace(ctx, l) })
 	wg.Wait()
-	for _, r := range []Result{ns, elsewhere, txt, addresses} {
+	for _, r := range []Finding{ns, elsewhere, txt, addresses} {
 		if r.Check != "" {
 			return r
 		}
 	}
-	return l.result(cnameMissing, Failed, "nothing", fmt.Sprintf("Add %s at the DNS provider of %s.", l.add(), zone.Unicode(l.domain)))
+	return l.result(cnameMissing, Failed, "nothing", fmt.Sprintf("Add %s at the DNS provider of %s.", l.add(), zone.Unicode(l.Domain)))
 }
 
-func (c *Checker) txtInstead(ctx context.Context, l lookingFor) (r Result) {
-	m, err := c.ask(ctx, l.name, dns.TypeTXT)
-	if err != nil || len(find[*dns.TXT](m.Answer, l.name)) == 0 {
+func (c *Checker) txtInstead(ctx context.Context, l lookingFor) (r Finding) {
+	m, err := c.ask(ctx, l.Challenge, dns.TypeTXT)
+	if err != nil || len(find[*dns.TXT](m.Answer, l.Challenge)) == 0 {
 		return r
 	}
-	probe := probeLabel + "." + l.domain
+	probe := probeLabel + "." + l.Domain
 	if m, err := c.ask(ctx, probe, dns.TypeTXT); err == nil && len(find[*dns.TXT](m.Answer, probe)) > 0 {
 		return r // a wildcard's, and no hindrance
 	}
-	return l.result(cnameIsTXT, Failed, "a TXT record", fmt.Sprintf("Delete the TXT record at %s, and add %s.", l.name, l.add()))
+	return l.result(cnameIsTXT, Failed, "a TXT record", fmt.Sprintf("Delete the TXT record at %s, and add %s.", l.Challenge, l.add()))
 }
 
 // addressesInstead is how a proxying provider shows a CNAME: the addresses of
 // its proxies. A wildcard would show the same at every name.
-func (c *Checker) addressesInstead(ctx context.Context, l lookingFor) (r Result) {
-	seen := c.addressesAt(ctx, l.name)
-	if len(seen) == 0 || sorted(c.addressesAt(ctx, probeLabel+"."+l.domain)) == sorted(seen) {
+func (c *Checker) addressesInstead(ctx context.Context, l lookingFor) (r Finding) {
+	seen := c.addressesAt(ctx, l.Challenge)
+	if len(seen) == 0 || sorted(c.addressesAt(ctx, probeLabel+"."+l.Domain)) == sorted(seen) {
 		return r
 	}
 	return l.result(cnameProxied, Failed, "addresses: "+sorted(seen),
@@ -74,20 +74,20 @@ func (c *Checker) addressesAt(ctx context.Context, name string) (out []string) {
 }
 
 // delegated is for a zone of its own at the name where the CNAME should be.
-func (c *Checker) delegated(ctx context.Context, l lookingFor) (r Result) {
-	m, err := c.ask(ctx, l.name, dns.TypeNS)
+func (c *Checker) delegated(ctx context.Context, l lookingFor) (r Finding) {
+	m, err := c.ask(ctx, l.Challenge, dns.TypeNS)
 	if err != nil {
 		return r
 	}
-	return l.cut(find[*dns.NS](m.Answer, l.name))
+	return l.cut(find[*dns.NS](m.Answer, l.Challenge))
 }
 
-func (l lookingFor) cut(ns []*dns.NS) (r Result) {
+func (l lookingFor) cut(ns []*dns.NS) (r Finding) {
 	if len(ns) == 0 {
 		return r
 	}
 	return l.result(challengeDelegated, Failed, "NS "+nameList(ns),
-		fmt.Sprintf("Delete the NS records at %s, which send everybody to a zone of its own there, and add %s.", l.name, l.add()))
+		fmt.Sprintf("Delete the NS records at %s, which send everybody to a zone of its own there, and add %s.", l.Challenge, l.add()))
 }
 
 func nameList(ns []*dns.NS) string { return sorted(names(ns)) }
@@ -101,21 +101,21 @@ func names(ns []*dns.NS) (out []string) {
 
 // wrongPlace looks where the record ends up if a DNS provider appends the domain
 // to the whole name, or if only "_acme-challenge" was typed for a sub-domain.
-func (c *Checker) wrongPlace(ctx context.Context, l lookingFor) (r Result) {
-	top := registered(l.domain)
-	for _, doubled := range []string{l.name + "." + top, l.name + "." + l.domain} {
-		if c.pointsAt(ctx, doubled, l.target) {
+func (c *Checker) wrongPlace(ctx context.Context, l lookingFor) (r Finding) {
+	top := zone.Registered(l.Domain)
+	for _, doubled := range []string{l.Challenge + "." + top, l.Challenge + "." + l.Domain} {
+		if c.pointsAt(ctx, doubled, l.Name) {
 			return l.result(cnameNameDoubled, Failed, "the CNAME, but at "+doubled,
 				fmt.Sprintf("Type only %q as the record's name, because the DNS provider appends the domain itself, so that you get %s.",
-					strings.TrimSuffix(l.name, "."+strings.TrimPrefix(doubled, l.name+".")), l.add()))
+					strings.TrimSuffix(l.Challenge, "."+strings.TrimPrefix(doubled, l.Challenge+".")), l.add()))
 		}
-		if top == l.domain {
+		if top == l.Domain {
 			break
 		}
 	}
-	for parent := l.domain; parent != top; {
+	for parent := l.Domain; parent != top; {
 		_, parent, _ = strings.Cut(parent, ".")
-		if place := zone.ChallengeName(parent); c.pointsAt(ctx, place, l.target) {
+		if place := zone.ChallengeName(parent); c.pointsAt(ctx, place, l.Name) {
 			return l.result(cnameMisplaced, Failed, "the CNAME, but at "+place,
 				fmt.Sprintf("Rename the record at %s, so that you get %s.", place, l.add()))
 		}

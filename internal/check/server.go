@@ -17,9 +17,9 @@ import (
 
 // server asks one address of our DNS server as the resolver of a CA does: random
 // letters, EDNS with 1232 octets, over UDP and over TCP.
-func (c *Checker) server(ctx context.Context, s server) []Result {
+func (c *Checker) server(ctx context.Context, s server) []Finding {
 	origin := c.Zone.Origin()
-	r := Result{Check: serverFine, Subject: s.String(), Status: OK, Wanted: "authoritative answers over UDP and TCP"}
+	r := Finding{Check: serverFine, Subject: s.String(), Status: OK, Wanted: "authoritative answers over UDP and TCP"}
 	udp, err := c.probe(ctx, "udp", s.addr)
 	if errors.Is(err, errNoAnswer) && ctx.Err() == nil {
 		udp, err = c.probe(ctx, "udp", s.addr)
@@ -28,15 +28,15 @@ func (c *Checker) server(ctx context.Context, s server) []Result {
 	case errors.Is(err, errNoRoute):
 		r.Check, r.Status, r.Seen = serverNoRoute, Unknown, "no route from here"
 		r.Hint = fmt.Sprintf("Run the check from a machine that has %s.", family(s.addr))
-		return []Result{r}
+		return []Finding{r}
 	case errors.Is(err, errLetters):
 		r.Check, r.Status, r.Seen = serverLetters, Failed, err.Error()
 		r.Hint = fmt.Sprintf("Remove whatever rewrites DNS messages in front of %s: resolvers of CAs write names in random letters, and want them back.", s.addr)
-		return []Result{r}
+		return []Finding{r}
 	case err != nil:
 		r.Check, r.Status, r.Seen = serverUDP, Failed, "over UDP: "+err.Error()
 		r.Hint = fmt.Sprintf("Let UDP port 53 of %s through to Signpost's DNS Service, past firewalls and load balancers.", s.addr)
-		return []Result{r}
+		return []Finding{r}
 	}
 	out := c.judgeServer(ctx, s, udp)
 	switch tcp, err := c.probe(ctx, "tcp", s.addr); {
@@ -53,7 +53,7 @@ func (c *Checker) server(ctx context.Context, s server) []Result {
 		return out
 	}
 	r.Seen = fmt.Sprintf("authoritative for %s over UDP and TCP%s", origin, identity(udp))
-	return []Result{r}
+	return []Finding{r}
 }
 
 // probe asks for our SOA. The letters are random, as those of a CA's resolver.
@@ -82,10 +82,10 @@ func randomLetters(name string) string {
 }
 
 // judgeServer says what is wrong with an answer.
-func (c *Checker) judgeServer(ctx context.Context, s server, m *dns.Msg) (out []Result) {
+func (c *Checker) judgeServer(ctx context.Context, s server, m *dns.Msg) (out []Finding) {
 	origin := c.Zone.Origin()
 	add := func(check, wanted, seen, hint string) {
-		out = append(out, Result{Check: check, Subject: s.String(), Status: Failed, Wanted: wanted, Seen: seen, Hint: hint})
+		out = append(out, Finding{Check: check, Subject: s.String(), Status: Failed, Wanted: wanted, Seen: seen, Hint: hint})
 	}
 	soa := find[*dns.SOA](m.Answer, origin)
 	if m.Rcode != dns.RcodeSuccess || !m.Authoritative || len(soa) == 0 {

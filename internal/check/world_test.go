@@ -9,7 +9,7 @@ import (
 
 	"github.com/signpost-acme/signpost/dnsserve"
 	"github.com/signpost-acme/signpost/internal/check"
-	"github.com/signpost-acme/signpost/internal/dnsworld"
+	"github.com/signpost-acme/signpost/internal/dnstest"
 	"github.com/signpost-acme/signpost/internal/zone"
 )
 
@@ -54,7 +54,7 @@ www A 192.0.2.80
 `
 
 type world struct {
-	*dnsworld.World
+	*dnstest.World
 	*check.Checker
 	target string // of domain
 }
@@ -62,8 +62,8 @@ type world struct {
 // newWorld is right, but for the domain's CNAME.
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{World: dnsworld.New(t)}
-	w.Serve(".", rootZone, dnsworld.RootServer)
+	w := &world{World: dnstest.New(t)}
+	w.Serve(".", rootZone, dnstest.RootServer)
 	w.Serve("example.com", parentZone, parentServer)
 	w.Serve("elsewhere.example", "x A 192.0.2.1", domainServer)
 	w.setDomain("")
@@ -77,9 +77,11 @@ func newWorld(t *testing.T) *world {
 	}
 	w.Checker = &check.Checker{Zone: z, Nameservers: ns, Resolvers: []string{w.Resolver(resolver)},
 		Port: w.World.Port, Timeout: 2 * time.Second}
-	if w.target, err = z.Target(scope, domain); err != nil {
+	target, err := z.Target(scope, domain)
+	if err != nil {
 		t.Fatal(err)
 	}
+	w.target = target.Name
 	return w
 }
 
@@ -115,8 +117,8 @@ type noRecords struct{}
 
 func (noRecords) Lookup(uuid.UUID) ([]string, []byte, bool) { return nil, nil, true }
 
-// get returns the Result of one check; the test fails without it.
-func get(t *testing.T, results []check.Result, id string) check.Result {
+// get returns the Finding of one check; the test fails without it.
+func get(t *testing.T, results []check.Finding, id string) check.Finding {
 	t.Helper()
 	for _, r := range results {
 		if r.Check == id {
@@ -124,11 +126,11 @@ func get(t *testing.T, results []check.Result, id string) check.Result {
 		}
 	}
 	t.Fatalf("no %s among %+v", id, results)
-	return check.Result{}
+	return check.Finding{}
 }
 
 // bad returns the identifiers of all that is not OK.
-func bad(results []check.Result) (out []string) {
+func bad(results []check.Finding) (out []string) {
 	for _, r := range results {
 		if r.Status != check.OK {
 			out = append(out, r.Check)

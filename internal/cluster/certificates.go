@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -18,7 +19,7 @@ type Certificate struct {
 	DNSNames    []string // those that can come to us: see Certificates
 	Scope       string   // of the targets
 	Issuer      string   // kind/name
-	Server      string   // the CA's ACME directory
+	Directory   string   // URL of the CA's ACME directory
 	Ready       bool
 	Reason      string // cert-manager's words, when it is not ready
 	NotAfter    *time.Time
@@ -56,13 +57,23 @@ func (x *Cluster) Certificates() (list []Certificate) {
 			continue
 		}
 		certificate := x.certificate(c, kind, names)
-		certificate.Server = spec.ACME.Server
+		certificate.Directory = spec.ACME.Server
 		list = append(list, certificate)
 	}
 	slices.SortFunc(list, func(a, b Certificate) int {
 		return strings.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name)
 	})
 	return list
+}
+
+// Scopes returns the scopes that targets are known to be wanted in, sorted.
+func (x *Cluster) Scopes() []string {
+	scopes := []string{x.config.Namespace}
+	for _, c := range x.Certificates() {
+		scopes = append(scopes, c.Scope)
+	}
+	slices.Sort(scopes)
+	return slices.Compact(scopes)
 }
 
 // FollowsCertificates reports whether Certificates has read everything.
@@ -74,7 +85,7 @@ func (x *Cluster) FollowsCertificates() bool {
 func (x *Cluster) names(solvers []acmev1.ACMEChallengeSolver, names []string) []string {
 	us, http := false, false
 	for _, s := range solvers {
-		us = us || x.solves(s)
+		us = us || x.config.solves(s)
 		http = http || s.HTTP01 != nil && s.Selector == nil && !us // the first that fits wins
 	}
 	if !us {
@@ -120,4 +131,12 @@ func IsReady(c *cmv1.Certificate) bool {
 			condition.ObservedGeneration == c.Generation
 	}
 	return ready
+}
+
+var notInNames = regexp.MustCompile(`[^a-z0-9]+`)
+
+// CertificateName returns the name that a Certificate gets if nobody chooses
+// another, from the first of its DNS names: wildcard-example-com for *.example.com.
+func CertificateName(dnsName string) string {
+	return strings.Trim(notInNames.ReplaceAllString(strings.Replace(dnsName, "*.", "wildcard-", 1), "-"), "-")
 }

@@ -67,12 +67,9 @@ func (x *Cluster) Find(ctx context.Context, domain, key string) (found []Challen
 	return found, nil
 }
 
-// FollowsChallenges reports whether Challenges has read everything.
-func (x *Cluster) FollowsChallenges() bool { return x.challenges.synced() }
-
 // challenge returns ok false for a Challenge that somebody else solves.
 func (x *Cluster) challenge(c *acmev1.Challenge) (_ Challenge, ok bool) {
-	if !x.solves(c.Spec.Solver) || c.Spec.Type != acmev1.ACMEChallengeTypeDNS01 {
+	if !x.config.solves(c.Spec.Solver) || c.Spec.Type != acmev1.ACMEChallengeTypeDNS01 {
 		return Challenge{}, false
 	}
 	out := Challenge{
@@ -93,12 +90,6 @@ func (x *Cluster) challenge(c *acmev1.Challenge) (_ Challenge, ok bool) {
 		}
 	}
 	return out, true
-}
-
-// solves reports whether an Issuer's solver is us.
-func (x *Cluster) solves(s acmev1.ACMEChallengeSolver) bool {
-	return s.DNS01 != nil && s.DNS01.Webhook != nil &&
-		s.DNS01.Webhook.GroupName == x.config.Group && s.DNS01.Webhook.SolverName == x.config.Solver
 }
 
 // Current reads a Challenge again, from the API server itself. One that is gone

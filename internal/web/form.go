@@ -1,17 +1,16 @@
 package web
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
-	"regexp"
-	"slices"
-	"strconv"
 	"strings"
 
-	"golang.org/x/net/publicsuffix"
+	"sigs.k8s.io/yaml"
 
-	"github.com/signpost-acme/signpost/internal/check"
+	"github.com/signpost-acme/signpost/internal/cluster"
+	"github.com/signpost-acme/signpost/internal/status"
 	"github.com/signpost-acme/signpost/internal/zone"
 )
 
@@ -27,12 +26,12 @@ type form struct {
 	Wildcard       bool
 	Kind           string // of the Issuer that the record is for
 	Scope          string
-	Record         check.Record
+	Record         zone.Record
 	YAML           string
 }
 
 // newForm answers a query. What it cannot answer it says in Error.
-func newForm(z *zone.Zone, s Status, query url.Values) form {
+func newForm(z *zone.Zone, s status.Snapshot, query url.Values) form {
 	f := form{Shown: z != nil, Sent: query.Has("domain"), Namespace: strings.TrimSpace(query.Get("namespace"))}
 	f.Domain = strings.TrimSpace(query.Get("domain"))
 	if !f.Shown || !f.Sent || f.Domain == "" && !query.Has("namespace") { // the page without reloading
@@ -45,19 +44,15 @@ func newForm(z *zone.Zone, s Status, query url.Values) form {
 	return f
 }
 
-func (f *form) answer(z *zone.Zone, s Status) error {
+func (f *form) answer(z *zone.Zone, s status.Snapshot) error {
 	if f.Domain == "" {
 		return errors.New("write a domain, for example *.example.com")
 	}
 	if strings.ContainsAny(f.Domain, "/:@") {
 		return fmt.Errorf("%q: write only the name, without https://, port or path, for example *.example.com", shorten(f.Domain))
 	}
-	name, err := zone.Domain(f.Domain)
-	if err != nil {
+	if _, err := zone.Domain(f.Domain); err != nil {
 		return err
-	}
-	if suffix, icann := publicsuffix.PublicSuffix(name); icann && suffix == name {
-		return fmt.Errorf("domain %q: is a public suffix, below which anybody can register; use a domain of your own below it", name)
 	}
 	f.Kind, f.Scope = "Issuer", f.Namespace
 	switch {
@@ -71,45 +66,42 @@ func (f *form) answer(z *zone.Zone, s Status) error {
 	if f.Scope == "" {
 		return errors.New("write the namespace of the Issuer too: the record differs for each")
 	}
-	target, err := z.Target(f.Scope, name)
+	target, err := z.Target(f.Scope, f.Domain)
 	if err != nil {
 		return err
 	}
-	f.ASCII, f.Wildcard = name, strings.HasPrefix(f.Domain, "*.")
-	if u := zone.Unicode(name); u != name {
+	f.ASCII, f.Wildcard, f.Record = target.Domain, strings.HasPrefix(f.Domain, "*."), target.Record()
+	if u := zone.Unicode(f.ASCII); u != f.ASCII {
 		f.Unicode = u
 	}
-	f.Record = check.Record{Name: zone.ChallengeName(name), Type: "CNAME", Value: target}
-	f.YAML = f.manifest(issuerName(s, f.Kind, f.Scope), f.Kind == "Issuer" || s.Strict)
-	return nil
+	f.YAML, err = f.manifest(issuerName(s, f.Kind, f.Scope), f.Kind == "Issuer" || s.Strict)
+	return err
 }
 
-// manifest is the Certificate, with its namespace if that is known. All names in it are made of letters that YAML
-// has no use for, or quoted.
-func (f *form) manifest(issuer string, namespaced bool) string {
-	var b strings.Builder
-	object := strings.Trim(strings.NewReplacer(".", "-", "_", "-").Replace(f.ASCII), "-")
-	b.WriteString("apiVersion: cert-manager.io/v1\nkind: Certificate\nmetadata:\n")
-	fmt.Fprintf(&b, "  name: %s\n", scalar(object))
-	if namespaced {
-		fmt.Fprintf(&b, "  namespace: %s\n", scalar(f.Scope))
-	}
-	fmt.Fprintf(&b, "spec:\n  secretName: %s-tls\n  dnsNames:\n", object)
+// manifest is the Certificate, with its namespace if that is known.
+func (f *form) manifest(issuer string, namespaced bool) (string, error) {
+	dnsNames := []string{f.ASCII}
 	if f.Wildcard {
-		fmt.Fprintf(&b, "    - %q\n", "*."+f.ASCII)
+		dnsNames = []string{"*." + f.ASCII, f.ASCII}
 	}
-	fmt.Fprintf(&b, "    - %q\n", f.ASCII)
-	fmt.Fprintf(&b, "  issuerRef:\n    kind: %s\n", f.Kind)
+	name := cluster.CertificateName(dnsNames[0])
+	metadata := map[string]any{"name": name}
+	if namespaced {
+		metadata["namespace"] = f.Scope
+	}
+	text, err := yaml.Marshal(map[string]any{
+		"apiVersion": "cert-manager.io/v1", "kind": "Certificate", "metadata": metadata,
+		"spec": map[string]any{"dnsNames": dnsNames, "secretName": name,
+			"issuerRef": map[string]any{"kind": f.Kind, "name": cmp.Or(issuer, "signpost")}},
+	})
 	if issuer == "" {
-		fmt.Fprintf(&b, "    name: signpost # the name of your %s\n", f.Kind)
-	} else {
-		fmt.Fprintf(&b, "    name: %s\n", scalar(issuer))
+		return fmt.Sprintf("# issuerRef.name: the name of your %s\n%s", f.Kind, text), err
 	}
-	return b.String()
+	return string(text), err
 }
 
 // issuerName finds an Issuer that other certificates of the scope use already.
-func issuerName(s Status, kind, scope string) string {
+func issuerName(s status.Snapshot, kind, scope string) string {
 	for _, d := range s.Domains {
 		for _, c := range d.Certificates {
 			if k, name, _ := strings.Cut(c.Issuer, "/"); d.Scope == scope && k == kind {
@@ -119,16 +111,6 @@ func issuerName(s Status, kind, scope string) string {
 	}
 	return ""
 }
-
-// scalar quotes what YAML might not take for a string, such as 1e3 or true.
-func scalar(s string) string {
-	if plainScalar.MatchString(s) && !slices.Contains([]string{"true", "false", "yes", "no", "on", "off", "null", "y", "n"}, s) {
-		return s
-	}
-	return strconv.Quote(s)
-}
-
-var plainScalar = regexp.MustCompile(`^[a-z][a-z0-9.-]*$`)
 
 func shorten(s string) string {
 	if r := []rune(s); len(r) > 80 {

@@ -6,15 +6,14 @@ import (
 	"testing"
 
 	cmv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
+	"github.com/signpost-acme/signpost/internal/status"
 	"golang.org/x/net/html"
 	"sigs.k8s.io/yaml"
-
-	"github.com/signpost-acme/signpost/internal/web"
 )
 
 // answer asks the form, and gives the section of the page that it is in, as
 // text, and the Certificate.
-func answer(t *testing.T, s web.Status, domain, namespace string) (text, manifest string) {
+func answer(t *testing.T, s status.Snapshot, domain, namespace string) (text, manifest string) {
 	t.Helper()
 	body := page(t, s, "?"+url.Values{"domain": {domain}, "namespace": {namespace}}.Encode())
 	_, section, _ := strings.Cut(body, `<section id="add"`)
@@ -44,7 +43,7 @@ func TestForm(t *testing.T) {
 		{"example.com", "team-a", []string{"9cc75bfc-78bd-50c2-8636-0932fd3aceed.acme.example.com", "the Issuers in namespace team-a"}, []string{"example.com"}, "Issuer/signpost"},
 		{"bücher.example", "", []string{"bücher.example (xn--bcher-kva.example)", "_acme-challenge.xn--bcher-kva.example"}, []string{"xn--bcher-kva.example"}, "ClusterIssuer/letsencrypt"},
 		{"_x.1.example", "1e3", nil, []string{"_x.1.example"}, "Issuer/signpost"},
-		{"true", "null", nil, []string{"true"}, "Issuer/signpost"},
+		{"true.example", "null", nil, []string{"true.example"}, "Issuer/signpost"},
 	} {
 		text, manifest := answer(t, good(), tc.domain, tc.namespace)
 		for _, want := range tc.text {
@@ -87,19 +86,20 @@ func TestFormBadInput(t *testing.T) {
 	alone := good()
 	alone.Namespace = ""
 	for _, tc := range []struct {
-		status            web.Status
+		status            status.Snapshot
 		domain, namespace string
 		want              string
 	}{
 		{good(), "", "", "write a domain, for example *.example.com."},
 		{good(), "https://example.com/", "", "write only the name"},
 		{good(), "two words", "", "has a character that names cannot have: ' '."},
-		{good(), "*.co.uk", "", `domain "co.uk": is a public suffix`},
+		{good(), "*.co.uk", "", `domain "*.co.uk": is a public suffix`},
 		{good(), "com", "", `domain "com": is a public suffix`},
+		{good(), "internal", "", `domain "internal": is a public suffix`},
 		{good(), "a..b", "", "empty label"},
 		{good(), "x.*.example.com", "", `has a "*" that is not the whole first label`},
 		{good(), "192.0.2.1", "", "is an IP address, not a name"},
-		{good(), "www.acme.example.com", "", "is inside acme.example.com, the zone that Signpost itself serves"},
+		{good(), "www.acme.example.com", "", "is inside the zone that Signpost itself serves"},
 		{good(), strings.Repeat("long.", 60) + "example", "", "longer than"},
 		{good(), "example.com", "Not A Namespace", "not the name of a Kubernetes namespace"},
 		{good(), "\xff.example", "", "is not text in UTF-8"},

@@ -3,29 +3,31 @@ package web
 import (
 	"encoding/json"
 	"net/http"
+
+	"github.com/signpost-acme/signpost/internal/status"
 )
 
-// document is what /status.json shows: the status, and what follows from it.
+// document is what /status.json shows: the snapshot, and what follows from it.
 type document struct {
 	State    State  `json:"state"`    // the worst of all
 	Headline string `json:"headline"` // the same in words
-	Status
-	Domains []domainDocument `json:"domains"` // instead of those of Status
+	status.Snapshot
+	Domains []domainDocument `json:"domains"` // instead of those of Snapshot
 }
 
 type domainDocument struct {
 	State State  `json:"state"`
 	Text  string `json:"text"` // the same in words
-	Domain
+	status.Domain
 }
 
 func (p *page) serveJSON(w http.ResponseWriter, _ *http.Request) {
-	v := newView(p.status(), p.now())
-	d := document{State: v.Mark.State, Headline: v.Mark.Text, Status: v.Status, Domains: []domainDocument{}}
+	v := newView(p.snapshot(), p.now())
+	d := document{State: v.Mark.State, Headline: v.Mark.Text, Snapshot: v.Snapshot, Domains: []domainDocument{}}
 	d.Records, d.Server, d.Replicas = list(d.Records), list(d.Server), list(d.Replicas)
 	for _, x := range v.List {
 		x.Checks, x.Certificates = list(x.Checks), list(x.Certificates)
-		x.Challenges = append([]Challenge{}, x.Challenges...)
+		x.Challenges = append([]status.Challenge{}, x.Challenges...)
 		for i := range x.Challenges {
 			x.Challenges[i].Asked.Networks = list(x.Challenges[i].Asked.Networks)
 		}

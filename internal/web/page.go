@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/signpost-acme/signpost/internal/status"
 	"github.com/signpost-acme/signpost/internal/zone"
 )
 
@@ -25,9 +26,9 @@ var templates = template.Must(template.New("").Funcs(funcs).ParseFS(assets, "ass
 
 // page serves the status page and what belongs to it.
 type page struct {
-	status func() Status
-	zone   *zone.Zone
-	now    func() time.Time
+	snapshot func() status.Snapshot
+	zone     *zone.Zone
+	now      func() time.Time
 }
 
 // routes adds the page to mux. Every link in it is relative, so that a proxy
@@ -50,7 +51,7 @@ func file(contentType string, data []byte) http.Handler {
 // serve writes the page, or with "?fragment" only the part of it that changes.
 func (p *page) serve(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
-	s := p.status()
+	s := p.snapshot()
 	v := newView(s, p.now())
 	name, code := "page.html", http.StatusOK
 	if query.Has("fragment") {

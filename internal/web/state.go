@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/signpost-acme/signpost/internal/check"
+	"github.com/signpost-acme/signpost/internal/status"
 )
 
 // State is the state of something on the page: what a check can say, and
@@ -25,7 +26,7 @@ var severity = map[State]int{OK: 0, Pending: 1, Warning: 2, Unknown: 3, Failed: 
 // overdue is how long after its time a renewal may begin.
 const overdue = time.Hour
 
-// outdated is how old a status may be.
+// outdated is how old a snapshot may be.
 const outdated = time.Minute
 
 // Mark is a state in words.
@@ -57,7 +58,7 @@ func (m *Mark) worsen(other Mark) {
 }
 
 // markOf is the state of one finding. A status that nobody knows is unknown.
-func markOf(r check.Result) Mark {
+func markOf(r check.Finding) Mark {
 	switch r.Status {
 	case check.OK:
 		return Mark{OK, "OK"}
@@ -70,7 +71,7 @@ func markOf(r check.Result) Mark {
 }
 
 // markServer is the state of the delegation and of our DNS server.
-func markServer(results []check.Result) Mark {
+func markServer(results []check.Finding) Mark {
 	if len(results) == 0 {
 		return Mark{Unknown, "Not checked yet"}
 	}
@@ -86,7 +87,7 @@ func markServer(results []check.Result) Mark {
 }
 
 // markDomain is the worst of what is known about a domain.
-func markDomain(d Domain, now time.Time) Mark {
+func markDomain(d status.Domain, now time.Time) Mark {
 	mark := Mark{OK, "Ready"}
 	if len(d.Checks) == 0 {
 		mark = Mark{Unknown, "Not checked yet"}
@@ -118,7 +119,7 @@ func markDomain(d Domain, now time.Time) Mark {
 }
 
 // markChallenge knows the states of RFC 8555 that an order does not recover from.
-func markChallenge(c Challenge) Mark {
+func markChallenge(c status.Challenge) Mark {
 	switch c.State {
 	case "invalid", "errored", "expired":
 		return Mark{Failed, "Validation failed"}
@@ -128,7 +129,7 @@ func markChallenge(c Challenge) Mark {
 
 // markCertificate is the state of one certificate, by what cert-manager says
 // and by the clock.
-func markCertificate(c Certificate, now time.Time) Mark {
+func markCertificate(c status.Certificate, now time.Time) Mark {
 	switch {
 	case c.NotAfter != nil && !now.Before(*c.NotAfter):
 		return Mark{Failed, "Certificate expired"}
@@ -140,7 +141,7 @@ func markCertificate(c Certificate, now time.Time) Mark {
 	return Mark{OK, "Ready"}
 }
 
-func markStore(s Store) Mark {
+func markStore(s status.StoreState) Mark {
 	switch {
 	case !s.OK:
 		return Mark{Failed, "Does not work"}
@@ -150,7 +151,7 @@ func markStore(s Store) Mark {
 	return Mark{OK, "Works"}
 }
 
-func markReplicas(list []Replica) Mark {
+func markReplicas(list []status.Replica) Mark {
 	switch len(list) {
 	case 0:
 		return Mark{Unknown, "None known"}

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/signpost-acme/signpost/internal/check"
-	"github.com/signpost-acme/signpost/internal/web"
+	"github.com/signpost-acme/signpost/internal/status"
 )
 
 // document is what a program reads from /status.json.
@@ -20,9 +20,9 @@ type document struct {
 	}
 }
 
-func documentOf(t *testing.T, s web.Status) (d document) {
+func documentOf(t *testing.T, s status.Snapshot) (d document) {
 	t.Helper()
-	_, body := request(t, "GET", serve(t, func() web.Status { return s })+"/status.json")
+	_, body := request(t, "GET", serve(t, func() status.Snapshot { return s })+"/status.json")
 	if err := json.Unmarshal([]byte(body), &d); err != nil {
 		t.Fatalf("%v\n%s", err, body)
 	}
@@ -33,51 +33,51 @@ func documentOf(t *testing.T, s web.Status) (d document) {
 // both say the same.
 func TestWorst(t *testing.T) {
 	past := time.Now().Add(-2 * time.Hour)
-	result := func(status check.Status) []check.Result {
-		return []check.Result{{Check: "a", Status: check.OK}, {Check: "b", Status: status}, {Check: "c", Status: check.OK}}
+	result := func(status check.Status) []check.Finding {
+		return []check.Finding{{Check: "a", Status: check.OK}, {Check: "b", Status: status}, {Check: "c", Status: check.OK}}
 	}
 	for _, tc := range []struct {
 		name            string
-		change          func(*web.Status)
+		change          func(*status.Snapshot)
 		state, headline string
 		domain          string // the first domain's text, if it is not "Ready"
 	}{
-		{name: "all is well", change: func(*web.Status) {}, state: "ok", headline: "Everything works"},
-		{name: "no domain", change: func(s *web.Status) { s.Domains = nil }, state: "ok", headline: "Ready for the first domain"},
-		{name: "server not checked", change: func(s *web.Status) { s.Server = nil }, state: "unknown", headline: "Whether the DNS server is reachable is not known"},
-		{name: "server unknown", change: func(s *web.Status) { s.Server = result(check.Unknown) }, state: "unknown", headline: "Whether the DNS server is reachable is not known"},
-		{name: "server with a status from the future", change: func(s *web.Status) { s.Server = result("splendid") }, state: "unknown", headline: "Whether the DNS server is reachable is not known"},
-		{name: "server warning", change: func(s *web.Status) { s.Server = result(check.Warning) }, state: "warning", headline: "The DNS server works, with a warning"},
-		{name: "server failed", change: func(s *web.Status) { s.Server = result(check.Failed) }, state: "failed", headline: "The DNS server is not delegated or not reachable"},
-		{name: "store", change: func(s *web.Status) { s.Store.OK = false }, state: "failed", headline: "The record store does not work"},
-		{name: "store not read", change: func(s *web.Status) { s.Store.Synced = false }, state: "pending", headline: "The records are being read"},
-		{name: "replicas", change: func(s *web.Status) { s.Replicas = nil }, state: "unknown", headline: "The replicas are not known"},
-		{name: "cluster", change: func(s *web.Status) { s.Cluster = "no right to list certificates" }, state: "unknown", headline: "The domains are not known"},
-		{name: "cluster, no domain", change: func(s *web.Status) { s.Cluster, s.Domains = "no right to list certificates", nil }, state: "unknown", headline: "The domains are not known"},
-		{name: "old", change: func(s *web.Status) { s.At = s.At.Add(-10 * time.Minute) }, state: "unknown", headline: "What is known is 10 minutes old"},
-		{name: "domain not checked", change: func(s *web.Status) { s.Domains[0].Checks = nil }, state: "unknown", headline: "1 of 1 domain is not known", domain: "Not checked yet"},
-		{name: "domain unknown", change: func(s *web.Status) { s.Domains[0].Checks = result(check.Unknown) }, state: "unknown", headline: "1 of 1 domain is not known", domain: "Unknown"},
-		{name: "domain failed", change: func(s *web.Status) { s.Domains[0].Checks = result(check.Failed) }, state: "failed", headline: "1 of 1 domain needs a change", domain: "Needs a change"},
-		{name: "no record", change: func(s *web.Status) {
-			s.Domains[0].Checks = []check.Result{{Check: "cname-missing", Status: check.Failed}}
+		{name: "all is well", change: func(*status.Snapshot) {}, state: "ok", headline: "Everything works"},
+		{name: "no domain", change: func(s *status.Snapshot) { s.Domains = nil }, state: "ok", headline: "Ready for the first domain"},
+		{name: "server not checked", change: func(s *status.Snapshot) { s.Server = nil }, state: "unknown", headline: "Whether the DNS server is reachable is not known"},
+		{name: "server unknown", change: func(s *status.Snapshot) { s.Server = result(check.Unknown) }, state: "unknown", headline: "Whether the DNS server is reachable is not known"},
+		{name: "server with a status from the future", change: func(s *status.Snapshot) { s.Server = result("splendid") }, state: "unknown", headline: "Whether the DNS server is reachable is not known"},
+		{name: "server warning", change: func(s *status.Snapshot) { s.Server = result(check.Warning) }, state: "warning", headline: "The DNS server works, with a warning"},
+		{name: "server failed", change: func(s *status.Snapshot) { s.Server = result(check.Failed) }, state: "failed", headline: "The DNS server is not delegated or not reachable"},
+		{name: "store", change: func(s *status.Snapshot) { s.Store.OK = false }, state: "failed", headline: "The record store does not work"},
+		{name: "store not read", change: func(s *status.Snapshot) { s.Store.Synced = false }, state: "pending", headline: "The records are being read"},
+		{name: "replicas", change: func(s *status.Snapshot) { s.Replicas = nil }, state: "unknown", headline: "The replicas are not known"},
+		{name: "cluster", change: func(s *status.Snapshot) { s.Cluster = "no right to list certificates" }, state: "unknown", headline: "The domains are not known"},
+		{name: "cluster, no domain", change: func(s *status.Snapshot) { s.Cluster, s.Domains = "no right to list certificates", nil }, state: "unknown", headline: "The domains are not known"},
+		{name: "old", change: func(s *status.Snapshot) { s.At = s.At.Add(-10 * time.Minute) }, state: "unknown", headline: "What is known is 10 minutes old"},
+		{name: "domain not checked", change: func(s *status.Snapshot) { s.Domains[0].Checks = nil }, state: "unknown", headline: "1 of 1 domain is not known", domain: "Not checked yet"},
+		{name: "domain unknown", change: func(s *status.Snapshot) { s.Domains[0].Checks = result(check.Unknown) }, state: "unknown", headline: "1 of 1 domain is not known", domain: "Unknown"},
+		{name: "domain failed", change: func(s *status.Snapshot) { s.Domains[0].Checks = result(check.Failed) }, state: "failed", headline: "1 of 1 domain needs a change", domain: "Needs a change"},
+		{name: "no record", change: func(s *status.Snapshot) {
+			s.Domains[0].Checks = []check.Finding{{Check: "cname-missing", Status: check.Failed}}
 		}, state: "failed", headline: "1 of 1 domain needs a change", domain: "Add this record"},
-		{name: "under way", change: func(s *web.Status) {
-			s.Domains[0].Challenges = []web.Challenge{{State: "pending"}}
+		{name: "under way", change: func(s *status.Snapshot) {
+			s.Domains[0].Challenges = []status.Challenge{{State: "pending"}}
 			s.Domains[0].Certificates[0].Ready = false
 		}, state: "pending", headline: "1 of 1 domain is being issued", domain: "Being issued"},
-		{name: "validation failed", change: func(s *web.Status) {
-			s.Domains[0].Challenges = []web.Challenge{{State: "invalid"}}
+		{name: "validation failed", change: func(s *status.Snapshot) {
+			s.Domains[0].Challenges = []status.Challenge{{State: "invalid"}}
 		}, state: "failed", headline: "1 of 1 domain needs a change", domain: "Validation failed"},
-		{name: "not ready", change: func(s *web.Status) { s.Domains[0].Certificates[0].Ready = false }, state: "warning", headline: "1 of 1 domain has a warning", domain: "Not ready"},
-		{name: "expired", change: func(s *web.Status) { s.Domains[0].Certificates[0].NotAfter = &past }, state: "failed", headline: "1 of 1 domain needs a change", domain: "Certificate expired"},
-		{name: "overdue", change: func(s *web.Status) { s.Domains[0].Certificates[0].RenewalTime = &past }, state: "warning", headline: "1 of 1 domain has a warning", domain: "Renewal overdue"},
-		{name: "two", change: func(s *web.Status) {
+		{name: "not ready", change: func(s *status.Snapshot) { s.Domains[0].Certificates[0].Ready = false }, state: "warning", headline: "1 of 1 domain has a warning", domain: "Not ready"},
+		{name: "expired", change: func(s *status.Snapshot) { s.Domains[0].Certificates[0].NotAfter = &past }, state: "failed", headline: "1 of 1 domain needs a change", domain: "Certificate expired"},
+		{name: "overdue", change: func(s *status.Snapshot) { s.Domains[0].Certificates[0].RenewalTime = &past }, state: "warning", headline: "1 of 1 domain has a warning", domain: "Renewal overdue"},
+		{name: "two", change: func(s *status.Snapshot) {
 			failed := s.Domains[0]
 			failed.Checks = result(check.Failed)
-			s.Domains = []web.Domain{failed, s.Domains[0], failed}
+			s.Domains = []status.Domain{failed, s.Domains[0], failed}
 			s.Domains[1].Checks = nil
 		}, state: "failed", headline: "2 of 3 domains need a change", domain: "Needs a change"},
-		{name: "a failure is worse than all else", change: func(s *web.Status) {
+		{name: "a failure is worse than all else", change: func(s *status.Snapshot) {
 			s.Domains[0].Checks, s.Server, s.Replicas, s.Store.OK = nil, nil, nil, false
 		}, state: "failed", headline: "The record store does not work", domain: "Not checked yet"},
 	} {
@@ -106,9 +106,9 @@ func TestWorst(t *testing.T) {
 // TestJSON: lists are never null, and the fields have the names of Status.
 func TestJSON(t *testing.T) {
 	s := good()
-	s.Domains[0].Challenges = []web.Challenge{{}}
-	for _, s := range []web.Status{{}, s} {
-		_, body := request(t, "GET", serve(t, func() web.Status { return s })+"/status.json")
+	s.Domains[0].Challenges = []status.Challenge{{}}
+	for _, s := range []status.Snapshot{{}, s} {
+		_, body := request(t, "GET", serve(t, func() status.Snapshot { return s })+"/status.json")
 		if strings.Contains(body, "null") {
 			t.Errorf("null in\n%s", body)
 		}

@@ -5,14 +5,15 @@ import (
 	"time"
 
 	"github.com/signpost-acme/signpost/internal/check"
+	"github.com/signpost-acme/signpost/internal/status"
 )
 
 // maxLinks is how many domains the head of the page names.
 const maxLinks = 10
 
-// view is a status with everything that follows from it.
+// view is a snapshot with everything that follows from it.
 type view struct {
-	Status
+	status.Snapshot
 	Now        time.Time
 	Mark       Mark // the worst of all; its text is the headline
 	Tiles      []tile
@@ -34,7 +35,7 @@ type tile struct {
 
 // domainView is a domain with its state.
 type domainView struct {
-	Domain
+	status.Domain
 	Mark     Mark
 	Findings findings
 	Certs    []certificateView
@@ -44,19 +45,19 @@ type domainView struct {
 func (d domainView) ID() string { return "domain-" + d.Scope + "-" + d.Name }
 
 type certificateView struct {
-	Certificate
+	status.Certificate
 	Mark Mark
 }
 
-// findings are results, those first that somebody has to look at.
+// findings are those first that somebody has to look at.
 type findings struct{ Open, Passed []finding }
 
 type finding struct {
-	check.Result
+	check.Finding
 	Mark Mark
 }
 
-func newFindings(results []check.Result) (f findings) {
+func newFindings(results []check.Finding) (f findings) {
 	for _, r := range results {
 		if m := markOf(r); m.State == OK && r.Hint == "" {
 			f.Passed = append(f.Passed, finding{r, m})
@@ -69,11 +70,11 @@ func newFindings(results []check.Result) (f findings) {
 
 // newView derives what the page says at the time now. Nothing in it is better
 // than the worst of what it is made of.
-func newView(s Status, now time.Time) view {
+func newView(s status.Snapshot, now time.Time) view {
 	if s.At.IsZero() {
 		s.At = now
 	}
-	v := view{Status: s, Now: now, ServerMark: markServer(s.Server), Findings: newFindings(s.Server)}
+	v := view{Snapshot: s, Now: now, ServerMark: markServer(s.Server), Findings: newFindings(s.Server)}
 	var marks []Mark
 	for _, d := range s.Domains {
 		dv := domainView{Domain: d, Mark: markDomain(d, now), Findings: newFindings(d.Checks)}

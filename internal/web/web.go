@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/signpost-acme/signpost/internal/status"
 	"github.com/signpost-acme/signpost/internal/zone"
 )
 
@@ -26,16 +27,16 @@ type Config struct {
 	// Collectors are what /metrics shows beside the Go runtime and the process.
 	Collectors []prometheus.Collector
 
-	// Status is what the page shows; nil for no page. It is called for every
+	// Snapshot is what the page shows; nil for no page. It is called for every
 	// request, by several goroutines at once, and must not wait for anything.
-	Status func() Status
+	Snapshot func() status.Snapshot
 
 	// Zone computes the records of the page's form; nil for no form.
 	Zone *zone.Zone
 }
 
 // Handler serves /healthz (200 as long as the process runs), /readyz (200, or
-// 503 with the reason), /metrics (Prometheus), and with a Status the page (/) and
+// 503 with the reason), /metrics (Prometheus), and with a Snapshot the page (/) and
 // the same for programs (/status.json).
 func Handler(c Config) http.Handler {
 	registry := prometheus.NewRegistry()
@@ -51,8 +52,8 @@ func Handler(c Config) http.Handler {
 		fmt.Fprintln(w, "ok")
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
-	if c.Status != nil {
-		(&page{status: c.Status, zone: c.Zone, now: time.Now}).routes(mux)
+	if c.Snapshot != nil {
+		(&page{snapshot: c.Snapshot, zone: c.Zone, now: time.Now}).routes(mux)
 	}
 	return secure(mux)
 }

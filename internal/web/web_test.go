@@ -14,6 +14,7 @@ import (
 	"golang.org/x/net/html"
 
 	"github.com/signpost-acme/signpost/internal/check"
+	"github.com/signpost-acme/signpost/internal/status"
 	"github.com/signpost-acme/signpost/internal/web"
 	"github.com/signpost-acme/signpost/internal/zone"
 )
@@ -22,35 +23,35 @@ import (
 const target = "01917426-a1cd-547e-bc8e-ca4d7b697e62.acme.example.com"
 
 // good is a status in which all is well.
-func good() web.Status {
+func good() status.Snapshot {
 	now := time.Now()
 	expiry, renewal := now.Add(60*24*time.Hour), now.Add(30*24*time.Hour)
-	return web.Status{
+	return status.Snapshot{
 		At: now, Version: "v1.2.3", Zone: "acme.example.com", Group: "acme.example.com", Namespace: "cert-manager",
-		Records: []check.Record{{Name: "acme.example.com", Type: "NS", Value: "ns-acme.example.com", Why: "It delegates."}},
-		Server:  []check.Result{{Check: "delegation", Subject: "acme.example.com", Status: check.OK}},
-		Domains: []web.Domain{{
+		Records: []zone.Record{{Name: "acme.example.com", Type: "NS", Value: "ns-acme.example.com", Why: "It delegates."}},
+		Server:  []check.Finding{{Check: "delegation", Subject: "acme.example.com", Status: check.OK}},
+		Domains: []status.Domain{{
 			Name: "example.com", Scope: "cert-manager",
-			Record: check.Record{Name: "_acme-challenge.example.com", Type: "CNAME", Value: target},
-			Checks: []check.Result{{Check: "cname", Subject: "_acme-challenge.example.com", Status: check.OK}},
-			Certificates: []web.Certificate{{
+			Record: zone.Record{Name: "_acme-challenge.example.com", Type: "CNAME", Value: target},
+			Checks: []check.Finding{{Check: "cname", Subject: "_acme-challenge.example.com", Status: check.OK}},
+			Certificates: []status.Certificate{{
 				Namespace: "shop", Name: "example-com", Secret: "example-com-tls", DNSNames: []string{"*.example.com"},
 				Issuer: "ClusterIssuer/letsencrypt", Ready: true, NotAfter: &expiry, RenewalTime: &renewal,
 			}},
 		}},
-		Replicas: []web.Replica{{Address: "192.0.2.1:53", Self: true}, {Address: "192.0.2.2:53"}},
-		Store:    web.Store{Kind: "redis", OK: true, Synced: true, Names: 3},
+		Replicas: []status.Replica{{Address: "192.0.2.1:53", Self: true}, {Address: "192.0.2.2:53"}},
+		Store:    status.StoreState{Kind: "redis", OK: true, Synced: true, Names: 3},
 	}
 }
 
 // serve serves the page on a real socket, and gives its address.
-func serve(t *testing.T, status func() web.Status) string {
+func serve(t *testing.T, status func() status.Snapshot) string {
 	t.Helper()
 	z, err := zone.New("acme.example.com")
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(web.Handler(web.Config{Ready: func() error { return errors.New("starting") }, Status: status, Zone: z}))
+	server := httptest.NewServer(web.Handler(web.Config{Ready: func() error { return errors.New("starting") }, Snapshot: status, Zone: z}))
 	t.Cleanup(server.Close)
 	return server.URL
 }
@@ -74,9 +75,9 @@ func request(t *testing.T, method, url string) (*http.Response, string) {
 	return response, string(body)
 }
 
-func page(t *testing.T, s web.Status, query string) string {
+func page(t *testing.T, s status.Snapshot, query string) string {
 	t.Helper()
-	_, body := request(t, "GET", serve(t, func() web.Status { return s })+"/"+query)
+	_, body := request(t, "GET", serve(t, func() status.Snapshot { return s })+"/"+query)
 	return body
 }
 
@@ -144,9 +145,9 @@ func TestContent(t *testing.T) {
 	s := good()
 	d := &s.Domains[0]
 	d.Name, d.Unicode = "xn--bcher-kva.example", "bücher.example"
-	d.Challenges = []web.Challenge{{
+	d.Challenges = []status.Challenge{{
 		Namespace: "shop", Name: "bucher-1", DNSName: "*.xn--bcher-kva.example", Since: s.At.Add(-90 * time.Second), State: "pending", Reason: "waiting for propagation",
-		Presented: true, Asked: web.Asked{Answered: 1, Networks: []string{"192.0.2.0/24", "2001:db8::/48"}},
+		Presented: true, Asked: status.Asked{Answered: 1, Networks: []string{"192.0.2.0/24", "2001:db8::/48"}},
 	}}
 	text := textOf(t, page(t, s, ""))
 	for _, want := range []string{
@@ -168,7 +169,7 @@ func TestContent(t *testing.T) {
 func TestHostile(t *testing.T) {
 	const hostile = `"'><script>alert(1)</script><img src=x onerror=alert(1)>{{.}}</pre></title>javascript:alert(1)//`
 	s := good()
-	s.Domains[0].Challenges = []web.Challenge{{Asked: web.Asked{Answered: 1, Networks: []string{""}}}}
+	s.Domains[0].Challenges = []status.Challenge{{Asked: status.Asked{Answered: 1, Networks: []string{""}}}}
 	fill(reflect.ValueOf(&s).Elem(), hostile)
 	for _, query := range []string{"", "?fragment", "?domain=" + url.QueryEscape(hostile) + "&namespace=" + url.QueryEscape(hostile), "?domain=example.com"} {
 		body := page(t, s, query)

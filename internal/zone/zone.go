@@ -42,57 +42,10 @@ func New(origin string) (*Zone, error) {
 // Origin returns the zone's name in lower-case A-labels without a final dot.
 func (z *Zone) Origin() string { return z.origin }
 
-// ID returns the UUID under which the values for a domain are kept:
-// uuidv5(uuidv5(DNS, zone), scope + "/" + domain), RFC 9562 section 5.5.
-// Scope is the namespace that a ChallengeRequest calls its resourceNamespace.
-// A domain and its wildcard share one ID. The error says what is wrong with
-// the scope or the domain.
-func (z *Zone) ID(scope, domain string) (uuid.UUID, error) {
-	if !isNamespace(scope) {
-		return uuid.Nil, fmt.Errorf("namespace %q: not the name of a Kubernetes namespace", scope)
-	}
-	name, err := Domain(domain)
-	if err != nil {
-		return uuid.Nil, err
-	}
-	if z.Contains(name) {
-		return uuid.Nil, fmt.Errorf("%s: is inside %s, the zone that Signpost itself serves, and cannot have a CNAME there; use a domain outside it",
-			name, z.origin)
-	}
-	return uuid.NewSHA1(z.namespace, []byte(scope+"/"+name)), nil
-}
-
-// Target returns the name that _acme-challenge.<domain> must be a CNAME to,
-// without a final dot. See ID for the arguments and the errors.
-func (z *Zone) Target(scope, domain string) (string, error) {
-	id, err := z.ID(scope, domain)
-	if err != nil {
-		return "", err
-	}
-	return z.Name(id), nil
-}
-
-// Name returns the name of the records kept under id, without a final dot.
-func (z *Zone) Name(id uuid.UUID) string { return id.String() + "." + z.origin }
-
 // Contains reports whether name, in lower-case without a final dot, is the
 // zone's origin or below it.
 func (z *Zone) Contains(name string) bool {
 	return name == z.origin || strings.HasSuffix(name, "."+z.origin)
-}
-
-// isNamespace reports whether s can be a Kubernetes namespace: an RFC 1123
-// label. The slash that separates scope from domain can never be part of it.
-func isNamespace(s string) bool {
-	if len(s) == 0 || len(s) > maxLabelLen || s[0] == '-' || s[len(s)-1] == '-' {
-		return false
-	}
-	for i := range len(s) {
-		if c := s[i]; c != '-' && (c < '0' || c > '9') && (c < 'a' || c > 'z') {
-			return false
-		}
-	}
-	return true
 }
 
 // ParseID returns the UUID in label, which must be in the 8-4-4-4-12 form with

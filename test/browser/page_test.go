@@ -12,6 +12,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"github.com/signpost-acme/signpost/internal/check"
+	"github.com/signpost-acme/signpost/internal/status"
 	"github.com/signpost-acme/signpost/internal/web"
 	"github.com/signpost-acme/signpost/internal/zone"
 )
@@ -30,7 +31,7 @@ func shows(selector, text string) string {
 func start(t *testing.T) (*tab, *world, *httptest.Server) {
 	t.Helper()
 	w := newWorld(mustZone(t))
-	server := httptest.NewServer(web.Handler(web.Config{Ready: func() error { return nil }, Status: w.get, Zone: mustZone(t)}))
+	server := httptest.NewServer(web.Handler(web.Config{Ready: func() error { return nil }, Snapshot: w.get, Zone: mustZone(t)}))
 	t.Cleanup(server.Close)
 	b := newTab(t)
 	b.look(1100, 900, "light")
@@ -61,9 +62,9 @@ func TestFromRecordToReady(t *testing.T) {
 	b.do(chromedp.Click(chromedp.CSS("#server-records > summary")), chromedp.SendKeys(chromedp.CSS("#form-domain"), "*.exam"))
 	b.until("(window.kept = " + element(waiting+" .record") + ").isConnected")
 
-	w.set(func(s *web.Status) {
+	w.set(func(s *status.Snapshot) {
 		s.Domains[1].Checks = domain(mustZone(t), "example.org").Checks
-		s.Domains[1].Challenges = []web.Challenge{{
+		s.Domains[1].Challenges = []status.Challenge{{
 			Namespace: "shop", Name: "example-org-1-2774838153-1", DNSName: "*.example.org", Since: time.Now().Add(-190 * time.Second),
 			State: "pending", Presented: true, Asked: web.Asked{Answered: 4, Networks: []string{"192.0.2.0/24", "2001:db8:1::/48"}},
 		}}
@@ -73,7 +74,7 @@ func TestFromRecordToReady(t *testing.T) {
 	b.until(shows("h1", "1 of 3 domains is being issued"))
 	b.screenshot("light-being-issued")
 
-	w.set(func(s *web.Status) { s.Domains[1] = domain(mustZone(t), "example.org") })
+	w.set(func(s *status.Snapshot) { s.Domains[1] = domain(mustZone(t), "example.org") })
 	b.until(shows(waiting+" summary", "Ready"))
 	b.until(shows("h1", "Everything works"))
 	b.until(`document.title === "Everything works · Signpost"`)
@@ -96,7 +97,7 @@ func TestSelectionStays(t *testing.T) {
 	b, w, server := start(t)
 	b.open(server.URL)
 	b.until("(getSelection().selectAllChildren(" + element(waiting+" .record .copied code") + "), true)")
-	w.set(func(s *web.Status) { s.Store.OK, s.Store.Text = false, "connection refused" })
+	w.set(func(s *status.Snapshot) { s.Store.OK, s.Store.Text = false, "connection refused" })
 	b.until(shows("#tile-store", "Does not work"))
 	if got := value[string](b, "getSelection().toString()"); got != "_acme-challenge.example.org" {
 		t.Errorf("selected after the update: %q", got)
@@ -164,9 +165,9 @@ func TestPhone(t *testing.T) {
 	b, w, server := start(t)
 	few := w.get().Domains
 	long := domain(mustZone(t), strings.Repeat("averylonglabelwithoutanyroomtobreakitintotwopieces.", 3)+"example")
-	long.Checks = []check.Result{missing(long)}
+	long.Checks = []check.Finding{missing(long)}
 	for _, scheme := range []string{"light", "dark"} {
-		w.set(func(s *web.Status) { s.Domains = slices.Concat(few[:3], []web.Domain{long}) })
+		w.set(func(s *status.Snapshot) { s.Domains = slices.Concat(few[:3], []status.Domain{long}) })
 		b.look(360, 740, scheme)
 		for _, query := range []string{"", "?domain=*." + long.Name, "?domain=https://example.com/"} {
 			b.open(server.URL + "/" + query)
@@ -175,7 +176,7 @@ func TestPhone(t *testing.T) {
 				t.Errorf("%s %q: %d pixels wide on a screen of 360", scheme, query, wide)
 			}
 		}
-		w.set(func(s *web.Status) { s.Domains = few })
+		w.set(func(s *status.Snapshot) { s.Domains = few })
 		b.open(server.URL)
 		b.screenshot(scheme + "-phone")
 		b.look(1100, 900, scheme)

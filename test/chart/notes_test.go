@@ -13,7 +13,7 @@ func TestNotes(t *testing.T) {
 		{"issuer.email=me@example.com", []string{
 			"acme.example.com.  NS    ns-acme.example.com.", "ns-acme.example.com.  A     <the address", "get service --namespace dns signpost-dns ",
 			"signpost check --zone acme.example.com --nameserver ns-acme.example.com\n", "helm test signpost --namespace dns",
-			"--namespace cert-manager", "ClusterIssuer signpost", "v1.21", "bundled Valkey",
+			"--scope cert-manager", "ClusterIssuer signpost", "v1.21", "bundled Valkey",
 		}, []string{"WARNING", "No ClusterIssuer"}},
 		{"nameservers[0].name=ns1.acme.example.com,nameservers[0].addresses={192.0.2.1,2001:db8::1}", []string{
 			"ns1.acme.example.com.  A     192.0.2.1", "ns1.acme.example.com.  AAAA  2001:db8::1", "--nameserver ns1.acme.example.com=192.0.2.1,2001:db8::1",

@@ -14,8 +14,8 @@ import (
 
 	"github.com/signpost-acme/signpost/dnsserve"
 	"github.com/signpost-acme/signpost/internal/check"
-	"github.com/signpost-acme/signpost/internal/records"
 	"github.com/signpost-acme/signpost/internal/redistest"
+	"github.com/signpost-acme/signpost/internal/store"
 	"github.com/signpost-acme/signpost/internal/zone"
 	"github.com/signpost-acme/signpost/solver"
 	"github.com/signpost-acme/signpost/test/sandbox"
@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 func newSolver(t *testing.T, z *zone.Zone) (*solver.Solver, string) {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	store, err := records.NewRedis(z.Origin(), records.RedisOptions{URL: redistest.Start(t).URL()}, log)
+	redisStore, err := store.NewRedis(z.Origin(), store.RedisOptions{URL: redistest.Start(t).URL()}, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,20 +41,20 @@ func newSolver(t *testing.T, z *zone.Zone) (*solver.Solver, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	copied := &records.Copy{}
+	copied := &store.Copy{}
 	server, err := dnsserve.Listen(dnsserve.Config{Zone: z, Nameservers: ns, Records: copied, Listen: []string{"127.0.0.1:0"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	followed, served := make(chan struct{}), make(chan error, 1)
-	go func() { store.Follow(ctx, copied); close(followed) }()
+	go func() { redisStore.Follow(ctx, copied); close(followed) }()
 	go func() { served <- server.Run(ctx) }()
 	address := server.Addrs()[0].String()
-	ticker := time.NewTicker(records.HeartbeatInterval)
+	ticker := time.NewTicker(store.HeartbeatInterval)
 	go func() {
 		for ; ctx.Err() == nil; <-ticker.C {
-			_ = store.Announce(ctx, address)
+			_ = redisStore.Announce(ctx, address)
 		}
 	}()
 	t.Cleanup(func() {
@@ -63,9 +63,9 @@ func newSolver(t *testing.T, z *zone.Zone) (*solver.Solver, string) {
 		if err := <-served; err != nil {
 			t.Error(err)
 		}
-		store.Close()
+		redisStore.Close()
 	})
-	return solver.New(z, store, check.Serves, (&check.Checker{Zone: z}).CNAME, log), address
+	return solver.New(z, redisStore, solver.DNSServes, (&check.Checker{Zone: z}).CNAME, log), address
 }
 
 // suite returns the suite for the namespace that one of its tests uses: the
@@ -86,7 +86,7 @@ func suite(t *testing.T, namespace string) interface {
 	s, address := newSolver(t, z)
 	return dns.NewFixture(s,
 		dns.SetResolvedZone(z.Origin()+"."),
-		dns.SetResolvedFQDN(target+"."),
+		dns.SetResolvedFQDN(target.Name+"."),
 		dns.SetDNSName("example.com"),
 		dns.SetDNSServer(address),
 		dns.SetUseAuthoritative(false),

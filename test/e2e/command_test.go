@@ -65,7 +65,7 @@ func TestIssueCommand(t *testing.T) {
 	if err := w.Namespace(t.Context(), "command"); err != nil {
 		t.Fatal(err)
 	}
-	target, err := zones.Target("cert-manager", "command.example.com")
+	target, err := world.Target("cert-manager", "command.example.com")
 	if err != nil {
 		t.Fatal(err)
 	}

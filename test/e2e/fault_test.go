@@ -14,8 +14,8 @@ import (
 	acmev1 "github.com/cert-manager/cert-manager/pkg/apis/acme/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/signpost-acme/signpost/internal/check"
 	"github.com/signpost-acme/signpost/internal/cluster"
+	"github.com/signpost-acme/signpost/solver"
 	"github.com/signpost-acme/signpost/test/world"
 )
 
@@ -145,11 +145,11 @@ func TestLogsAreDiscreet(t *testing.T) {
 			t.Error("a challenge's value is in the log")
 		}
 	}
-	target, err := zones.Target("cert-manager", "discreet.example.com")
+	target, err := world.Target("cert-manager", "discreet.example.com")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if ok, err := check.Serves(t.Context(), world.ReplicaAddress(1)+":53", target, key); ok || err != nil {
+	if ok, err := solver.DNSServes(t.Context(), world.ReplicaAddress(1)+":53", target, key); ok || err != nil {
 		t.Errorf("after CleanUp the value is still served: %v, %v", ok, err)
 	}
 	leavesNothing(t)

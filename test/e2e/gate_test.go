@@ -10,7 +10,7 @@ import (
 	acmev1 "github.com/cert-manager/cert-manager/pkg/apis/acme/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/signpost-acme/signpost/internal/check"
+	"github.com/signpost-acme/signpost/solver"
 	"github.com/signpost-acme/signpost/test/world"
 )
 
@@ -44,7 +44,7 @@ func events(t *testing.T, namespace string) map[string]string {
 // name the record; when it is there, the certificate comes within seconds.
 func TestMissingCNAME(t *testing.T) {
 	createIssuer(t, world.IssuerOptions{Name: "missing"})
-	target, err := zones.Target("cert-manager", "missing.example.com")
+	target, err := world.Target("cert-manager", "missing.example.com")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func TestMissingCNAME(t *testing.T) {
 func TestRedisForgets(t *testing.T) {
 	createIssuer(t, world.IssuerOptions{Name: "forgets", SelfCheck: true}) // waits for a minute before the CA asks
 	setCNAME(t, "example.com", "forgets.example.com", "cert-manager")
-	target, err := zones.Target("cert-manager", "forgets.example.com")
+	target, err := world.Target("cert-manager", "forgets.example.com")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func TestRedisForgets(t *testing.T) {
 	begin := time.Now()
 	eventually(t, "the record is back in Redis", recorded)
 	t.Logf("the record was back after %.1f s", time.Since(begin).Seconds())
-	ok, err := check.Serves(context.WithoutCancel(t.Context()), world.ReplicaAddress(0)+":53", target, c.Spec.Key)
+	ok, err := solver.DNSServes(context.WithoutCancel(t.Context()), world.ReplicaAddress(0)+":53", target, c.Spec.Key)
 	if !ok || err != nil {
 		t.Errorf("the record is not served: %v, %v", ok, err)
 	}

@@ -24,7 +24,7 @@ const issuing = 3 * time.Minute
 // setCNAME does what the owner of a domain does, once.
 func setCNAME(t *testing.T, zone, name, scope string) {
 	t.Helper()
-	target, err := zones.Target(scope, name)
+	target, err := world.Target(scope, name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +111,7 @@ func TestIssue(t *testing.T) {
 			"namespaced, none":       {"example.com", "two.example.com", "team-a", "team-a", "Issuer", "none", []string{"two.example.com", "*.two.example.com"}},
 		} {
 			t.Run(name, func(t *testing.T) {
-				target, err := zones.Target(tc.scope, tc.domain)
+				target, err := world.Target(tc.scope, tc.domain)
 				if err != nil {
 					t.Fatal(err)
 				}

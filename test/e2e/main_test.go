@@ -5,20 +5,14 @@ import (
 	"context"
 	"testing"
 
-	"github.com/signpost-acme/signpost/internal/zone"
 	"github.com/signpost-acme/signpost/test/world"
 )
 
 // w is the world that the tests share. Each test uses names of its own.
 var w *world.World
 
-var zones *zone.Zone
-
 func TestMain(m *testing.M) {
 	world.Main("e2e", m.Run, func(ctx context.Context, o world.Options) (stop func(), err error) {
-		if zones, err = zone.New(world.Zone); err != nil {
-			return nil, err
-		}
 		o.Replicas = 2
 		if w, err = world.Start(ctx, o); err != nil {
 			return nil, err

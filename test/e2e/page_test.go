@@ -72,7 +72,7 @@ func TestPageFromRecordToReady(t *testing.T) {
 	}
 
 	createIssuer(t, world.IssuerOptions{Name: "page"})
-	target, err := zones.Target("cert-manager", "page.example.com")
+	target, err := world.Target("cert-manager", "page.example.com")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/util/retry"
 
-	"github.com/signpost-acme/signpost/internal/check"
+	"github.com/signpost-acme/signpost/solver"
 	"github.com/signpost-acme/signpost/test/world"
 )
 
@@ -59,11 +59,11 @@ func TestSomebodyElsesDomain(t *testing.T) {
 	for _, domain := range []string{"victim.example.com", "victim2.example.com", "victim3.example.com"} {
 		setCNAME(t, "example.com", domain, "owner")
 	}
-	victim, err := zones.Target("owner", "victim.example.com")
+	victim, err := world.Target("owner", "victim.example.com")
 	if err != nil {
 		t.Fatal(err)
 	}
-	wanted, err := zones.Target("thief", "victim.example.com")
+	wanted, err := world.Target("thief", "victim.example.com")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func TestSomebodyElsesDomain(t *testing.T) {
 		t.Errorf("the Challenge says %q (presented: %v), want %q", c.Status.Reason, c.Status.Presented, want)
 	}
 
-	wanted2, err := zones.Target("thief", "victim2.example.com")
+	wanted2, err := world.Target("thief", "victim2.example.com")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,12 +91,12 @@ func TestSomebodyElsesDomain(t *testing.T) {
 	c = reason(t, "thief", "victim3.example.com", func(c acmev1.Challenge) bool { return c.Status.State == acmev1.Invalid })
 	t.Logf("with checkCNAME false the CA says: %s", c.Status.Reason)
 	for _, domain := range []string{"victim.example.com", "victim2.example.com", "victim3.example.com"} {
-		name, err := zones.Target("owner", domain)
+		name, err := world.Target("owner", domain)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, challenge := range []string{c.Spec.Key} {
-			if ok, err := check.Serves(t.Context(), world.ReplicaAddress(0)+":53", name, challenge); ok || err != nil {
+			if ok, err := solver.DNSServes(t.Context(), world.ReplicaAddress(0)+":53", name, challenge); ok || err != nil {
 				t.Errorf("the owner's target answers with the thief's value: %v, %v", ok, err)
 			}
 		}

@@ -42,7 +42,7 @@ func TestStrictNamespaces(t *testing.T) {
 	issue(t, "strict-owner", "strict", "ClusterIssuer", "strict", "strict.example.com", "*.strict.example.com")
 	issue(t, "strict-owner", "follow", "ClusterIssuer", "strict-follow", "*.strict.example.com")
 
-	theirs, err := zones.Target("strict-thief", "strict.example.com")
+	theirs, err := world.Target("strict-thief", "strict.example.com")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func TestStrictNamespaces(t *testing.T) {
 		return err == nil && (c.Status.Reason == "" || strings.Contains(c.Status.Reason, theirs)) && !c.Status.Presented
 	})
 	for _, target := range []string{"strict-owner", "strict-thief", "cert-manager"} {
-		id, err := zones.Target(target, "strict.example.com")
+		id, err := world.Target(target, "strict.example.com")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -116,9 +116,9 @@ func (s *stage) newChallenge() challenge {
 	s.Helper()
 	n := s.names.Add(1)
 	c := challenge{domain: fmt.Sprintf("d%d.example.org", n), key: fmt.Sprintf("key-%d-of-%s", n, s.zone.Origin())}
-	var err error
-	c.target, err = s.zone.Target("cert-manager", c.domain)
+	target, err := s.zone.Target("cert-manager", c.domain)
 	must(s, err)
+	c.target = target.Name
 	return c
 }
 

@@ -40,7 +40,8 @@ func Target(scope, domain string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return z.Target(scope, domain)
+	target, err := z.Target(scope, domain)
+	return target.Name, err
 }
 
 // ReplicaAddress returns the IPv4 address of replica i, counted from 0.

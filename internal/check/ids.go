@@ -1,0 +1,61 @@
+package check
+
+// Identifiers of checks, as Finding.Check has them. docs/troubleshooting.md
+// explains each of them, and a test sees to that.
+const (
+	// The domain itself.
+	domainInvalid      = "domain-invalid"
+	domainPublicSuffix = "domain-public-suffix"
+	domainOwnZone      = "domain-own-zone"
+
+	// The CNAME at _acme-challenge.<domain>.
+	cnameFine         = "cname"
+	cnameMissing      = "cname-missing"
+	cnameElsewhere    = "cname-elsewhere"
+	cnameOtherScope   = "cname-other-scope"
+	cnameNameDoubled  = "cname-name-doubled"
+	cnameValueDoubled = "cname-value-doubled"
+	cnameMisplaced    = "cname-misplaced"
+	cnameIsTXT        = "cname-is-txt"
+	cnameProxied      = "cname-proxied"
+	cnameWildcard     = "cname-wildcard"
+	cnameLoop         = "cname-loop"
+	cnameUnknown      = "cname-unknown"
+
+	// What surrounds the CNAME.
+	challengeDelegated  = "challenge-delegated"
+	txtBeside           = "txt-beside"
+	dnssecBogus         = "dnssec-bogus"
+	cnameCached         = "cname-cached"
+	authoritativeDiffer = "authoritative-differ"
+	caaFine             = "caa"
+	caaForbids          = "caa-forbids"
+	caaUnknown          = "caa-unknown"
+
+	// The delegation of our zone, as its parent has it.
+	delegationFine    = "delegation"
+	delegationMissing = "delegation-missing"
+	delegationDiffers = "delegation-differs"
+	delegationUnknown = "delegation-unknown"
+	delegationSigned  = "delegation-signed"
+	glueMissing       = "glue-missing"
+	glueDiffers       = "glue-differs"
+
+	// The names of our nameservers.
+	nameserverFine    = "nameserver"
+	nameserverMissing = "nameserver-missing"
+	nameserverCNAME   = "nameserver-cname"
+	nameserverDiffers = "nameserver-differs"
+	nameserverUnknown = "nameserver-unknown"
+
+	// Each address of our nameservers.
+	serverFine             = "server"
+	serverUDP              = "server-udp"
+	serverTCP              = "server-tcp"
+	serverNoRoute          = "server-no-route"
+	serverNotAuthoritative = "server-not-authoritative"
+	serverOther            = "server-other"
+	serverNS               = "server-ns"
+	serverLetters          = "server-letters"
+	serverEDNS             = "server-edns"
+)

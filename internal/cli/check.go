@@ -1,0 +1,139 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/signpost-acme/signpost/internal/check"
+	"github.com/signpost-acme/signpost/internal/server"
+)
+
+const (
+	domainsAtOnce = 16 // how many are checked at the same time
+	manyDomains   = 20 // from here on progress is shown, each time so many are done
+)
+
+func newCheckCommand() *cobra.Command {
+	d := &domains{outputs: []string{"table", "json"}, needsZone: true, withDomains: true}
+	var (
+		resolvers, ca []string
+		port          uint16
+	)
+	cmd := &cobra.Command{
+		Use:   "check [domain…]",
+		Short: "Look whether the DNS is as it must be",
+		Long: `Look whether the DNS is as it must be: the delegation of the zone, Signpost's
+DNS servers as the world sees them, and the CNAME of each domain. What is wrong
+comes with what to do about it. Without --nameserver, those that the parent zone
+names are asked. Every flag can also be given as an environment variable: --zone
+as SIGNPOST_ZONE, and so on; a flag wins over its variable.
+
+Exit code: 0 all is well, 1 something is not or cannot be told, 2 wrong usage.`,
+		Example: "  signpost check --zone acme.example.com --nameserver ns.example.com example.com '*.example.org'",
+		RunE: func(cmd *cobra.Command, list []string) error {
+			if mistakes := append(d.validate(list), server.CheckResolvers(resolvers)...); len(mistakes) > 0 {
+				return usageError(mistakes)
+			}
+			checker := &check.Checker{Zone: d.zone, Nameservers: d.ns, Resolvers: resolvers, Port: port}
+			findings := checkAll(cmd.Context(), checker, d, ca, cmd.ErrOrStderr())
+			if cmd.Context().Err() != nil {
+				return errors.New("interrupted before all checks were done")
+			}
+			return report(cmd.OutOrStdout(), d.output, findings)
+		},
+	}
+	fs := cmd.Flags()
+	d.addFlags(fs)
+	server.AddResolverFlag(fs, &resolvers)
+	fs.StringArrayVar(&ca, "ca", nil, "CA that must be allowed to issue by the domains' CAA records, by the name that it has there, for example letsencrypt.org; repeat for more (default: CAA is not checked)")
+	fs.Uint16Var(&port, "authoritative-port", 0, "port of authoritative servers, for tests")
+	_ = fs.MarkHidden("authoritative-port")
+	return cmd
+}
+
+// checkAll checks the delegation and all domains. It reports progress when there
+// are more than manyDomains.
+func checkAll(ctx context.Context, checker *check.Checker, d *domains, ca []string, progress io.Writer) []check.Finding {
+	findings := make([][]check.Finding, 1+len(d.names)) // the delegation's, then those of each domain
+	var (
+		group errgroup.Group
+		mu    sync.Mutex
+		done  int
+	)
+	group.SetLimit(domainsAtOnce)
+	group.Go(func() error { findings[0] = checker.Delegation(ctx); return nil })
+	for i, name := range d.names {
+		group.Go(func() error {
+			if ctx.Err() != nil {
+				return nil
+			}
+			findings[1+i] = checker.Domain(ctx, d.scope, name, ca)
+			mu.Lock()
+			defer mu.Unlock()
+			if done++; len(d.names) > manyDomains && (done%manyDomains == 0 || done == len(d.names)) {
+				fmt.Fprintf(progress, "checked %d of %d domains\n", done, len(d.names))
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // none of them returns an error
+	seen := map[check.Finding]bool{}
+	var out []check.Finding
+	for _, f := range slices.Concat(findings...) {
+		if !seen[f] { // a name and its wildcard have most in common
+			out = append(out, f)
+		}
+		seen[f] = true
+	}
+	return out
+}
+
+// report writes the results. The error counts those that are not well.
+func report(w io.Writer, output string, results []check.Finding) error {
+	count := map[check.Status]int{}
+	for _, r := range results {
+		count[r.Status]++
+	}
+	well := count[check.Failed]+count[check.Unknown] == 0
+	if output == "json" {
+		if err := writeJSON(w, struct {
+			OK      bool            `json:"ok"`
+			Results []check.Finding `json:"results"`
+		}{well, results}); err != nil {
+			return err
+		}
+	} else {
+		writeResults(w, results)
+	}
+	switch {
+	case well:
+		return nil
+	case count[check.Unknown] == 0:
+		return fmt.Errorf("%d of %d checks failed", count[check.Failed], len(results))
+	}
+	return fmt.Errorf("of %d checks, %d failed, and %d could not be made", len(results), count[check.Failed], count[check.Unknown])
+}
+
+// writeResults writes one line for what is well, and all there is to say for
+// what is not.
+func writeResults(w io.Writer, results []check.Finding) {
+	width := 0
+	for _, r := range results {
+		width = max(width, len(r.Subject))
+	}
+	for _, r := range results {
+		if r.Status == check.OK {
+			fmt.Fprintf(w, "%-8s %-*s  %s\n", r.Status, width, r.Subject, r.Seen)
+			continue
+		}
+		fmt.Fprintf(w, "%-8s %-*s  %s\n", r.Status, width, r.Subject, r.Check)
+		fmt.Fprintf(w, "           wanted: %s\n           seen:   %s\n           hint:   %s\n", r.Wanted, r.Seen, r.Hint)
+	}
+}

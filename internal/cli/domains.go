@@ -1,0 +1,136 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/signpost-acme/signpost/internal/zone"
+)
+
+// domains is what the commands are told that say which records to add, and that
+// look at them from anywhere.
+type domains struct {
+	zoneName    string
+	nameservers []string
+	scope       string
+	output      string
+	outputs     []string // what --output can be; the first is the default
+	needsZone   bool
+	withDomains bool // arguments are domains below which a record is wanted
+
+	// set by validate
+	zone    *zone.Zone
+	ns      []zone.Nameserver
+	targets []zone.Target // of the domains, in their order, none twice
+	names   []string      // the domains as they were given, none twice
+	flags   *pflag.FlagSet
+}
+
+func (d *domains) addFlags(fs *pflag.FlagSet) {
+	d.flags = fs
+	fs.SortFlags = false
+	fs.StringVar(&d.zoneName, "zone", "", "zone that Signpost serves, for example acme.example.com")
+	fs.StringArrayVar(&d.nameservers, "nameserver", nil, "nameserver that the zone is delegated to, as name or name=address,address; repeat for more")
+	fs.StringVar(&d.scope, "scope", "cert-manager", "namespace that the targets belong to: the Issuer's; for a ClusterIssuer, cert-manager's cluster resource namespace")
+	fs.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		if name == "namespace" { // what --scope was called; elsewhere that is an object's
+			name = "scope"
+		}
+		return pflag.NormalizedName(name)
+	})
+	fs.StringVarP(&d.output, "output", "o", d.outputs[0], strings.Join(d.outputs, ", "))
+}
+
+// validate fills in what the environment says, and returns every mistake in the
+// settings and in the domains.
+func (d *domains) validate(list []string) []string {
+	mistakes := applyEnvironment(d.flags)
+	add := func(flag string, err error) {
+		if err != nil {
+			mistakes = append(mistakes, fmt.Sprintf("--%s: %v", flag, err))
+		}
+	}
+	problems := validation.IsDNS1123Label(d.scope)
+	for _, problem := range problems {
+		add("scope", fmt.Errorf("%q: %s", d.scope, problem))
+	}
+	if !slices.Contains(d.outputs, d.output) {
+		add("output", fmt.Errorf("%q is none of %s", d.output, strings.Join(d.outputs, ", ")))
+	}
+	if d.zoneName == "" {
+		if d.needsZone {
+			add("zone", errors.New("is needed: the zone that Signpost serves, for example acme.example.com"))
+		}
+		return mistakes
+	}
+	z, err := zone.New(d.zoneName)
+	if err != nil {
+		add("zone", err)
+		return mistakes
+	}
+	d.zone = z
+	if len(d.nameservers) > 0 {
+		d.ns, err = z.Nameservers(d.nameservers)
+		add("nameserver", err)
+	}
+	if d.withDomains && len(problems) == 0 {
+		mistakes = append(mistakes, d.add(list)...)
+	}
+	return mistakes
+}
+
+// add adds domains, and returns what is wrong with those that it cannot add.
+func (d *domains) add(list []string) (mistakes []string) {
+	for _, name := range list {
+		target, err := d.zone.Target(d.scope, name)
+		if err != nil {
+			mistakes = append(mistakes, err.Error())
+			continue
+		}
+		if !slices.Contains(d.names, name) {
+			d.names = append(d.names, name)
+		}
+		if !slices.Contains(d.targets, target) { // a name and its wildcard share one
+			d.targets = append(d.targets, target)
+		}
+	}
+	return mistakes
+}
+
+// records are those that the owners of the domains have to add.
+func (d *domains) records() (out []zone.Record) {
+	for _, t := range d.targets {
+		out = append(out, t.Record())
+	}
+	return out
+}
+
+// delegation are the records that delegate the zone.
+func (d *domains) delegation() []zone.Record { return d.zone.Delegation(d.ns) }
+
+// defaultNameserver is the name of the nameserver of a zone for which nothing
+// else was said: outside the zone, so that it needs no glue.
+func defaultNameserver(z *zone.Zone) zone.Nameserver {
+	return zone.Nameserver{Name: "ns-" + z.Origin()}
+}
+
+// addressNote says which nameservers' addresses are still to be added, empty if
+// there are none.
+func addressNote(nameservers []zone.Nameserver) string {
+	var names []string
+	for _, ns := range nameservers {
+		if len(ns.Addresses) == 0 {
+			names = append(names, ns.Name)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("add an A record, or AAAA, for %s too: the external address of Signpost's DNS Service; --nameserver %s=<address> shows it here",
+		strings.Join(names, " and "), names[0])
+}

@@ -1,0 +1,87 @@
+package cluster
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strings"
+
+	cmv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
+	cmclient "github.com/cert-manager/cert-manager/pkg/client/clientset/versioned"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+)
+
+// Client looks things up with a user's own rights.
+type Client struct {
+	CM     cmclient.Interface
+	kube   kubernetes.Interface
+	solver string
+
+	statusService string // see annotationStatus; set by Installation
+}
+
+// NewClient returns a client for an installation whose solver has that name.
+func NewClient(config *rest.Config, solver string) (*Client, error) {
+	kube, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	cm, err := cmclient.NewForConfig(config)
+	return &Client{CM: cm, kube: kube, solver: solver}, err
+}
+
+// Issuer is one that has us among its solvers.
+type Issuer struct {
+	Kind  string // Issuer or ClusterIssuer
+	Name  string
+	Group string // of our webhook
+}
+
+// Issuers returns those that a Certificate in the namespace can use, ClusterIssuers
+// first. An error means that they cannot be read.
+func (c *Client) Issuers(ctx context.Context, namespace string) (list []Issuer, err error) {
+	clusterIssuers, err := c.CM.CertmanagerV1().ClusterIssuers().List(ctx, metav1.ListOptions{})
+	if err != nil && !apierrors.IsForbidden(err) {
+		return nil, Explain(err, "reading ClusterIssuers")
+	}
+	if err == nil {
+		for _, i := range clusterIssuers.Items {
+			list = c.add(list, "ClusterIssuer", i.Name, i.Spec)
+		}
+	}
+	issuers, errIssuers := c.CM.CertmanagerV1().Issuers(namespace).List(ctx, metav1.ListOptions{})
+	if errIssuers != nil {
+		return list, Explain(cmp.Or(err, errIssuers), "reading Issuers in namespace "+namespace)
+	}
+	for _, i := range issuers.Items {
+		list = c.add(list, "Issuer", i.Name, i.Spec)
+	}
+	return list, nil
+}
+
+func (c *Client) add(list []Issuer, kind, name string, spec cmv1.IssuerSpec) []Issuer {
+	for w := range webhooks(spec, c.solver) {
+		return append(list, Issuer{Kind: kind, Name: name, Group: w.GroupName})
+	}
+	return list
+}
+
+// Explain says what an error of the API server means, to what, and what to do.
+func Explain(err error, what string) error {
+	switch {
+	case err == nil:
+		return nil
+	case apierrors.IsForbidden(err):
+		return fmt.Errorf("%s: you may not: %w; ask whoever administers the cluster for that right", what, err)
+	case apierrors.IsUnauthorized(err):
+		return fmt.Errorf("%s: the cluster does not know you: log in again, or choose another --kubeconfig or --context", what)
+	case apierrors.IsNotFound(err) && strings.Contains(err.Error(), "could not find the requested resource"):
+		return fmt.Errorf("%s: this cluster does not know cert-manager's resources; install cert-manager first, or choose another --context", what)
+	case apierrors.ReasonForError(err) == metav1.StatusReasonUnknown:
+		return fmt.Errorf("%s: the cluster cannot be reached (%w); choose another --kubeconfig or --context", what, err)
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}

@@ -1,0 +1,84 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+)
+
+// The APIService of an installation says in annotations how it was set up, so
+// that the command line need not be told.
+const (
+	annotationZone      = "signpost.dev/zone"
+	annotationNamespace = "signpost.dev/cluster-namespace"
+	annotationStrict    = "signpost.dev/strict-namespaces" // "true"
+	annotationStatus    = "signpost.dev/status-service"    // the Service in front of the status page, as namespace/name:port
+)
+
+// Installation is how Signpost was set up in a cluster.
+type Installation struct {
+	Zone      string
+	Namespace string // the scope of ClusterIssuers
+	Strict    bool   // it is the Certificate's own namespace instead
+}
+
+// Installation reads how the installation with that API group was set up. What
+// it does not say is empty, and so is everything for one that nobody has
+// installed by the chart, or that this user may not see.
+func (c *Client) Installation(ctx context.Context, group string) (i Installation, err error) {
+	raw, err := c.kube.Discovery().RESTClient().Get().AbsPath("/apis/apiregistration.k8s.io/v1/apiservices/v1alpha1." + group).DoRaw(ctx)
+	if apierrors.IsNotFound(err) || apierrors.IsForbidden(err) {
+		return i, nil
+	}
+	if err != nil {
+		return i, Explain(err, "reading the APIService of "+group)
+	}
+	var object metav1.PartialObjectMetadata
+	if err := json.Unmarshal(raw, &object); err != nil {
+		return i, fmt.Errorf("the APIService of %s: %w", group, err)
+	}
+	i.Zone, i.Namespace = object.Annotations[annotationZone], object.Annotations[annotationNamespace]
+	i.Strict = object.Annotations[annotationStrict] == "true"
+	c.statusService = object.Annotations[annotationStatus]
+	return i, nil
+}
+
+// Asked returns how often the CA and others have asked for a Challenge's record,
+// over all replicas. It reads the status page through the API server, with the
+// user's own rights; an error means that this cannot be done.
+func (c *Client) Asked(ctx context.Context, namespace, name string) (uint64, error) {
+	if c.statusService == "" {
+		return 0, errors.New("the installation does not say where its status page is")
+	}
+	where, service, _ := strings.Cut(c.statusService, "/")
+	raw, err := c.kube.CoreV1().RESTClient().Get().Namespace(where).Resource("services").Name(service).
+		SubResource("proxy").Suffix("status.json").DoRaw(ctx)
+	if err != nil {
+		return 0, Explain(err, "reading the status page")
+	}
+	var status struct {
+		Domains []struct {
+			Challenges []struct {
+				Namespace, Name string
+				Asked           struct{ Answered uint64 }
+			}
+		}
+	}
+	if err := json.Unmarshal(raw, &status); err != nil {
+		return 0, fmt.Errorf("the status page: %w", err)
+	}
+	for _, d := range status.Domains {
+		for _, challenge := range d.Challenges {
+			if challenge.Namespace == namespace && challenge.Name == name {
+				return challenge.Asked.Answered, nil
+			}
+		}
+	}
+	return 0, nil
+}

@@ -1,0 +1,168 @@
+// Package cluster is what Kubernetes knows of our work: cert-manager's
+// Challenges that we solve, and the Certificates that they are for.
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	cmclient "github.com/cert-manager/cert-manager/pkg/client/clientset/versioned"
+	cminformers "github.com/cert-manager/cert-manager/pkg/client/informers/externalversions"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
+)
+
+// Config says which cluster, and which of its objects are ours.
+type Config struct {
+	Rest   *rest.Config
+	Group  string // API group of the webhook, as Issuers name it
+	Solver string // and the solver's name
+
+	// Namespace is cert-manager's cluster resource namespace, the scope of
+	// ClusterIssuers.
+	Namespace string
+
+	// Strict makes the namespace of a Challenge its scope under a ClusterIssuer too.
+	Strict bool
+
+	Challenges   bool // follow Challenges
+	Certificates bool // follow Certificates, Issuers and ClusterIssuers
+
+	Log *slog.Logger
+}
+
+// Cluster follows the objects in a cluster. Its methods may be called from many
+// goroutines; what they return is at most as old as the watch is slow, and
+// empty until Run has read it.
+type Cluster struct {
+	config Config
+	kube   kubernetes.Interface
+	cm     cmclient.Interface
+
+	challenges     kind
+	certificates   kind
+	issuers        kind
+	clusterIssuers kind
+}
+
+// New returns a Cluster that knows nothing yet: see Run. It connects to nothing.
+func New(c Config) (*Cluster, error) {
+	kube, err := kubernetes.NewForConfig(c.Rest)
+	if err != nil {
+		return nil, fmt.Errorf("cluster: %w", err)
+	}
+	cm, err := cmclient.NewForConfig(c.Rest)
+	if err != nil {
+		return nil, fmt.Errorf("cluster: %w", err)
+	}
+	x := &Cluster{config: c, kube: kube, cm: cm}
+	f := cminformers.NewSharedInformerFactory(cm, 0)
+	if c.Challenges {
+		x.challenges = kind{name: "challenges", informer: f.Acme().V1().Challenges().Informer(), may: mayFollow(cm.AcmeV1().Challenges(""))}
+	}
+	if c.Certificates {
+		v1, client := f.Certmanager().V1(), cm.CertmanagerV1()
+		x.certificates = kind{name: "certificates", informer: v1.Certificates().Informer(), may: mayFollow(client.Certificates(""))}
+		x.issuers = kind{name: "issuers", informer: v1.Issuers().Informer(), may: mayFollow(client.Issuers(""))}
+		x.clusterIssuers = kind{name: "clusterissuers", informer: v1.ClusterIssuers().Informer(), may: mayFollow(client.ClusterIssuers())}
+	}
+	for _, k := range x.kinds() {
+		_ = k.informer.SetWatchErrorHandlerWithContext(func(context.Context, *cache.Reflector, error) {}) // already logged by follow
+	}
+	return x, nil
+}
+
+func (x *Cluster) kinds() (kinds []*kind) {
+	for _, k := range []*kind{&x.challenges, &x.certificates, &x.issuers, &x.clusterIssuers} {
+		if k.informer != nil {
+			kinds = append(kinds, k)
+		}
+	}
+	return kinds
+}
+
+// kind is one kind of objects that is followed; the zero kind is not.
+type kind struct {
+	name     string
+	informer cache.SharedIndexInformer
+	may      func(ctx context.Context) error // tries to
+}
+
+// mayFollow returns what tries whether a kind may be listed and watched.
+func mayFollow[L any](client interface {
+	List(ctx context.Context, opts metav1.ListOptions) (L, error)
+	Watch(ctx context.Context, opts metav1.ListOptions) (watch.Interface, error)
+}) func(ctx context.Context) error {
+	return func(ctx context.Context) error {
+		if _, err := client.List(ctx, metav1.ListOptions{Limit: 1}); err != nil {
+			return err
+		}
+		w, err := client.Watch(ctx, metav1.ListOptions{})
+		if err == nil {
+			w.Stop()
+		}
+		return err
+	}
+}
+
+func (k *kind) synced() bool { return k.informer != nil && k.informer.HasSynced() }
+
+// list returns the objects, nil if they are not followed.
+func (k *kind) list() []any {
+	if !k.synced() {
+		return nil
+	}
+	return k.informer.GetStore().List()
+}
+
+const (
+	tryTimeout = 10 * time.Second
+	retryPause = 10 * time.Second
+)
+
+// Run follows until ctx is done. What it may not read, or is not there, it says
+// once in the log, and tries again now and then.
+func (x *Cluster) Run(ctx context.Context) {
+	for _, k := range x.kinds() {
+		go x.follow(ctx, k)
+	}
+	<-ctx.Done()
+}
+
+func (x *Cluster) follow(ctx context.Context, k *kind) {
+	said := false
+	for {
+		try, cancel := context.WithTimeout(ctx, tryTimeout)
+		err := k.may(try)
+		cancel()
+		if err == nil {
+			break
+		}
+		if !said && ctx.Err() == nil {
+			said = true
+			x.config.Log.Warn("cert-manager's "+k.name+" cannot be read; what needs them is off until they can (certificates are issued all the same)", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(retryPause):
+		}
+	}
+	if said {
+		x.config.Log.Info("cert-manager's " + k.name + " can be read now")
+	}
+	k.informer.RunWithContext(ctx)
+}
+
+// scope returns the namespace that a challenge's target belongs to.
+func (x *Cluster) scope(issuerKind, namespace string) string {
+	if issuerKind == "ClusterIssuer" && !x.config.Strict {
+		return x.config.Namespace
+	}
+	return namespace
+}

@@ -1,0 +1,25 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"io"
+)
+
+// DNS is a replica that only serves DNS, anywhere that reaches Redis.
+type DNS struct{ Options }
+
+// Run serves until ctx is done, and logs to stderr. An error before anything is
+// served means that a port is taken.
+func (d *DNS) Run(ctx context.Context, stderr io.Writer) error {
+	r, err := listen(&d.Options, stderr)
+	if err != nil {
+		return err
+	}
+	return r.run(ctx, parts{ready: func() error {
+		if !r.copy.Synced() { // it would answer SERVFAIL
+			return errors.New("the record store has not been read yet")
+		}
+		return nil
+	}})
+}

@@ -1,0 +1,89 @@
+// Package status collects what is known about the installation for people: the
+// domains of all Certificates with what the DNS says about them, our replicas and
+// the store. The result is a Snapshot, which internal/web shows. It asks the
+// cluster, the store and the DNS through the interfaces in collector.go, and may
+// import zone, check, cluster and store. Its proof is in its own tests, and in the
+// browser test.
+package status
+
+import (
+	"time"
+
+	"github.com/signpost-acme/signpost/internal/check"
+	"github.com/signpost-acme/signpost/internal/zone"
+)
+
+// Snapshot is what the page and its JSON show. There is no secret in it.
+type Snapshot struct {
+	At        time.Time       `json:"at"` // of the look at the cluster and the store
+	Version   string          `json:"version"`
+	Zone      string          `json:"zone"`
+	Group     string          `json:"groupName"`        // as Issuers name the webhook
+	Namespace string          `json:"clusterNamespace"` // the scope of ClusterIssuers, unless Strict
+	Strict    bool            `json:"strictNamespaces"` // the scope is always the Certificate's own namespace
+	Records   []zone.Record   `json:"records"`          // what delegates the zone to us
+	Server    []check.Finding `json:"server"`           // whether the world sees that; empty while the first check runs
+	Domains   []Domain        `json:"domains"`          // of every Certificate that uses us, sorted
+	Replicas  []Replica       `json:"replicas"`
+	Store     StoreState      `json:"store"`
+
+	// Cluster is why domains cannot be told from Kubernetes, empty if they can.
+	Cluster string `json:"cluster,omitempty"`
+}
+
+// Domain is a name that a certificate is wanted for, without "*.", in one scope.
+type Domain struct {
+	Name         string          `json:"name"`              // A-labels
+	Unicode      string          `json:"unicode,omitempty"` // where it differs
+	Scope        string          `json:"scope"`             // the namespace in its target
+	Record       zone.Record     `json:"record"`            // the CNAME to add
+	Checks       []check.Finding `json:"checks"`            // empty until it was looked up
+	Certificates []Certificate   `json:"certificates"`
+	Challenges   []Challenge     `json:"challenges"` // under way
+}
+
+// Certificate is what Kubernetes says about one.
+type Certificate struct {
+	Namespace   string     `json:"namespace"`
+	Name        string     `json:"name"`
+	Secret      string     `json:"secret"`
+	DNSNames    []string   `json:"dnsNames"`
+	Issuer      string     `json:"issuer"` // kind/name
+	Ready       bool       `json:"ready"`
+	Reason      string     `json:"reason,omitempty"` // cert-manager's words, when it is not ready
+	NotAfter    *time.Time `json:"notAfter,omitempty"`
+	RenewalTime *time.Time `json:"renewalTime,omitempty"`
+}
+
+// Challenge is one that is under way.
+type Challenge struct {
+	Namespace string    `json:"namespace"`
+	Name      string    `json:"name"`
+	DNSName   string    `json:"dnsName"` // with "*." if it is for the wildcard
+	Since     time.Time `json:"since"`
+	State     string    `json:"state"`
+	Reason    string    `json:"reason,omitempty"`
+	Presented bool      `json:"presented"`
+	Asked     Asked     `json:"asked"`
+}
+
+// Asked is how often a target name was asked for, over all replicas.
+type Asked struct {
+	Answered uint64   `json:"answered"` // TXT queries that got values
+	Networks []string `json:"networks"` // prefixes of the askers, /24 and /48, sorted; the first few
+}
+
+// Replica is one of our DNS servers.
+type Replica struct {
+	Address string `json:"address"`
+	Self    bool   `json:"self"` // the one that shows this page
+}
+
+// StoreState is the state of the store.
+type StoreState struct {
+	Kind   string `json:"kind"` // redis or memory
+	OK     bool   `json:"ok"`
+	Text   string `json:"text,omitempty"` // what is wrong
+	Names  int    `json:"names"`          // that have values, in this replica's copy
+	Synced bool   `json:"synced"`
+}

@@ -1,0 +1,190 @@
+package store
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+)
+
+// RedisOptions says how to reach Redis.
+type RedisOptions struct {
+	// URL is redis:// or rediss:// (TLS), with the parameters of go-redis. With
+	// master_name it names a Sentinel, with addr a node of a Cluster; both may
+	// repeat addr for further ones.
+	URL string
+
+	Username         string // instead of the URL's
+	Password         string // instead of the URL's
+	PasswordFile     string // read at every connect, so that it can be changed
+	SentinelPassword string // of the Sentinels, where it differs from the data nodes'
+	CAFile           string // PEM; what the server's certificate must come from
+}
+
+const (
+	dialTimeout  = time.Second
+	replyTimeout = time.Second
+	retries      = 1
+	callTimeout  = 3 * time.Second // of a whole call, whatever the retries
+)
+
+// client returns a client of the kind that the URL asks for: a single server,
+// Sentinel, or Cluster. It connects to nothing yet.
+func (o RedisOptions) client() (redis.UniversalClient, error) {
+	u, err := url.Parse(o.URL)
+	if err != nil {
+		return nil, errors.New("redis URL: cannot be parsed; write redis://host:6379/0") // err would repeat the password
+	}
+	tlsConfig, err := o.tlsConfig(u)
+	if err != nil {
+		return nil, err
+	}
+	dialer := dialer(tlsConfig)
+	q := u.Query()
+	switch {
+	case q.Has("master_name"):
+		opts, err := redis.ParseFailoverURL(o.URL)
+		if err != nil {
+			return nil, urlError(err)
+		}
+		opts.DialTimeout, opts.ReadTimeout, opts.WriteTimeout, opts.PoolTimeout = dialTimeout, replyTimeout, replyTimeout, replyTimeout
+		opts.DialerRetries, opts.MaxRetries, opts.ContextTimeoutEnabled, opts.DisableIdentity = 1, retries, true, true
+		opts.CredentialsProviderContext = o.credentials(opts.Username, opts.Password)
+		if o.SentinelPassword != "" {
+			opts.SentinelPassword = o.SentinelPassword
+		}
+		opts.TLSConfig, opts.Dialer = tlsConfig, dialer
+		return redis.NewFailoverClient(opts), nil
+	case q.Has("addr"):
+		opts, err := redis.ParseClusterURL(o.URL)
+		if err != nil {
+			return nil, urlError(err)
+		}
+		opts.DialTimeout, opts.ReadTimeout, opts.WriteTimeout, opts.PoolTimeout = dialTimeout, replyTimeout, replyTimeout, replyTimeout
+		opts.DialerRetries, opts.MaxRetries, opts.ContextTimeoutEnabled, opts.DisableIdentity = 1, retries, true, true
+		opts.MaintNotificationsConfig = noMaintNotifications()
+		opts.CredentialsProviderContext = o.credentials(opts.Username, opts.Password)
+		opts.TLSConfig, opts.Dialer = tlsConfig, dialer
+		return redis.NewClusterClient(opts), nil
+	default:
+		opts, err := redis.ParseURL(o.URL)
+		if err != nil {
+			return nil, urlError(err)
+		}
+		opts.DialTimeout, opts.ReadTimeout, opts.WriteTimeout, opts.PoolTimeout = dialTimeout, replyTimeout, replyTimeout, replyTimeout
+		opts.DialerRetries, opts.MaxRetries, opts.ContextTimeoutEnabled, opts.DisableIdentity = 1, retries, true, true
+		opts.MaintNotificationsConfig = noMaintNotifications()
+		opts.CredentialsProviderContext = o.credentials(opts.Username, opts.Password)
+		opts.TLSConfig, opts.Dialer = tlsConfig, dialer
+		return redis.NewClient(opts), nil
+	}
+}
+
+// dialer returns what makes the connections to Redis. One that is given up must
+// take with it what has not arrived: a record that the kernel delivers a minute
+// later, when the network is there again, would come after its removal.
+func dialer(config *tls.Config) func(ctx context.Context, network, address string) (net.Conn, error) {
+	d := &net.Dialer{Timeout: dialTimeout}
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := d.DialContext(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		if c, ok := conn.(*net.TCPConn); ok {
+			_ = c.SetLinger(0)
+		}
+		if config == nil {
+			return conn, nil
+		}
+		config := config.Clone()
+		if config.ServerName == "" {
+			config.ServerName, _, _ = net.SplitHostPort(address)
+		}
+		secure := tls.Client(conn, config)
+		ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+		defer cancel()
+		if err := secure.HandshakeContext(ctx); err != nil {
+			conn.Close()
+			return nil, err
+		}
+		return secure, nil
+	}
+}
+
+// noMaintNotifications keeps go-redis from probing with a command that Valkey
+// and older servers refuse.
+func noMaintNotifications() *maintnotifications.Config {
+	return &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+}
+
+// credentials returns what go-redis asks at every connect.
+func (o RedisOptions) credentials(username, password string) func(context.Context) (string, string, error) {
+	if o.Username != "" {
+		username = o.Username
+	}
+	if o.Password != "" {
+		password = o.Password
+	}
+	return func(context.Context) (string, string, error) {
+		if o.PasswordFile == "" {
+			return username, password, nil
+		}
+		b, err := os.ReadFile(o.PasswordFile)
+		if err != nil {
+			return "", "", fmt.Errorf("redis password file: %w", err)
+		}
+		return username, strings.TrimRight(string(b), "\r\n"), nil
+	}
+}
+
+func (o RedisOptions) tlsConfig(u *url.URL) (*tls.Config, error) {
+	switch u.Scheme {
+	case "rediss":
+	case "redis":
+		if o.CAFile != "" {
+			return nil, errors.New("redis URL: a CA file is given, but the URL begins with redis://, which is without TLS; write rediss://")
+		}
+		return nil, nil
+	default:
+		return nil, fmt.Errorf("redis URL: begins with %q; write redis://host:6379/0, or rediss:// for TLS", u.Scheme+":")
+	}
+	config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: u.Hostname()}
+	if u.Query().Has("master_name") || u.Query().Has("addr") {
+		config.ServerName = "" // several hosts, each with a name of its own
+	}
+	if o.CAFile == "" {
+		return config, nil
+	}
+	pem, err := os.ReadFile(o.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("redis CA file: %w", err)
+	}
+	config.RootCAs = x509.NewCertPool()
+	if !config.RootCAs.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("redis CA file: %s has no PEM certificate in it", o.CAFile)
+	}
+	return config, nil
+}
+
+// Validate reports what is wrong with the options, without connecting.
+func (o RedisOptions) Validate() error {
+	client, err := o.client()
+	if err != nil {
+		return err
+	}
+	return client.Close()
+}
+
+// urlError words go-redis's complaint about a URL as ours.
+func urlError(err error) error {
+	return fmt.Errorf("redis URL: %s", strings.TrimPrefix(err.Error(), "redis: "))
+}

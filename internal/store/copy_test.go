@@ -1,0 +1,84 @@
+package store
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+func (c *Copy) expect(t *testing.T, what string, id uuid.UUID, want ...string) {
+	t.Helper()
+	if got, _, _ := c.Lookup(id); !slices.Equal(got, want) {
+		t.Errorf("%s: %q, want %q", what, got, want)
+	}
+}
+
+// A full read takes time; what changes meanwhile must not be undone by it.
+func TestCopyChangesDuringFullRead(t *testing.T) {
+	c, changed, removed, added, gone, kept := &Copy{}, uuid.New(), uuid.New(), uuid.New(), uuid.New(), uuid.New()
+	all := []uuid.UUID{changed, removed, gone, kept}
+	c.beginRead()
+	c.putRead(all, [][]string{{"old"}, {"old"}, {"old"}, {"old"}})
+	c.endRead(true, false)
+
+	c.beginRead()
+	c.put(changed, []string{"new"})
+	c.put(removed, nil)
+	c.put(added, []string{"new"})
+	c.putRead([]uuid.UUID{changed, removed, kept}, [][]string{{"old"}, {"old"}, {"old"}})
+	c.endRead(true, false)
+	c.expect(t, "changed before the read came by", changed, "new")
+	c.expect(t, "removed before the read came by", removed)
+	c.expect(t, "added behind the read's back", added, "new")
+	c.expect(t, "not seen by the read", gone)
+	c.expect(t, "seen by the read", kept, "old")
+
+	c.beginRead()
+	c.putRead([]uuid.UUID{kept}, [][]string{{"old"}})
+	c.put(kept, []string{"new"})
+	c.put(kept, nil)
+	c.put(kept, []string{"newest"})
+	c.endRead(true, false)
+	c.expect(t, "changed after the read came by", kept, "newest")
+	if n := c.Total(); n != 1 {
+		t.Errorf("Total = %d after all other names are gone", n)
+	}
+}
+
+func TestCopyBrokenFullReadTakesNothingAway(t *testing.T) {
+	c, id := &Copy{}, uuid.New()
+	c.beginRead()
+	c.putRead([]uuid.UUID{id}, [][]string{{"v"}})
+	c.endRead(false, false)
+	if c.Synced() {
+		t.Error("synced after a broken read")
+	}
+	c.beginRead()
+	c.endRead(false, false)
+	c.expect(t, "after two broken reads", id, "v")
+}
+
+func TestMemoryExpires(t *testing.T) {
+	m, c, id, ctx := NewMemory(), &Copy{}, uuid.New(), t.Context()
+	now := time.Now()
+	m.now = func() time.Time { return now }
+	_ = m.Add(ctx, id, "old")
+	_ = m.Announce(ctx, "192.0.2.1:53")
+	now = now.Add(Lifetime - time.Hour)
+	_ = m.Add(ctx, id, "new")
+	m.sweep(c)
+	c.expect(t, "both alive", id, "new", "old")
+	if got, _ := m.Replicas(ctx); len(got) != 0 {
+		t.Errorf("Replicas = %q long after the last heartbeat", got)
+	}
+	now = now.Add(time.Hour)
+	m.sweep(c)
+	c.expect(t, "one expired", id, "new")
+	now = now.Add(Lifetime)
+	m.sweep(c)
+	if c.expect(t, "both expired", id); len(m.values) != 0 {
+		t.Error("expired names are kept in the store")
+	}
+}
