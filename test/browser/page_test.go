@@ -66,7 +66,7 @@ func TestFromRecordToReady(t *testing.T) {
 		s.Domains[1].Checks = domain(mustZone(t), "example.org").Checks
 		s.Domains[1].Challenges = []status.Challenge{{
 			Namespace: "shop", Name: "example-org-1-2774838153-1", DNSName: "*.example.org", Since: time.Now().Add(-190 * time.Second),
-			State: "pending", Presented: true, Asked: web.Asked{Answered: 4, Networks: []string{"192.0.2.0/24", "2001:db8:1::/48"}},
+			State: "pending", Presented: true, Asked: status.Asked{Answered: 4, Networks: []string{"192.0.2.0/24", "2001:db8:1::/48"}},
 		}}
 	})
 	b.until(shows(waiting+" summary", "Being issued"))
