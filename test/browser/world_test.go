@@ -79,7 +79,7 @@ func domain(z *zone.Zone, name string) status.Domain {
 	if u := zone.Unicode(name); u != name {
 		d.Unicode = u
 	}
-	d.Checks = []check.Finding{{Check: "cname", Subject: d.Record.Name, Status: check.OK, Seen: target}}
+	d.Checks = []check.Finding{{Check: "cname", Subject: d.Record.Name, Status: check.OK, Seen: target.Name}}
 	return d
 }
 
