@@ -34,3 +34,10 @@ func readConfig(raw *apiextensionsv1.JSON) (c config, err error) {
 	}
 	return c, nil
 }
+
+// Unchecked reports whether a solver's config turns the look at the CNAME off. One
+// that cannot be read does not.
+func Unchecked(raw *apiextensionsv1.JSON) bool {
+	c, err := readConfig(raw)
+	return err == nil && c.CheckCNAME != nil && !*c.CheckCNAME
+}

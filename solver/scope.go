@@ -3,7 +3,6 @@ package solver
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
 
@@ -26,6 +25,8 @@ var (
 	errChallenges = errors.New("Signpost cannot read the Challenges of the cluster, which say what namespace this one is in; it is tried again by itself, and if this stays, the log of the signpost pods has the cause") //nolint:staticcheck,revive // a name begins the sentence
 	errNoOwner    = errors.New("no Challenge of the cluster has this domain and key; it is tried again by itself")
 	errOwners     = errors.New("Challenges in more than one namespace have this key, so that it is not known which namespace's target is meant; delete those that cert-manager has not made")
+
+	errStrictUnchecked = errors.New("checkCNAME: false cannot be used with strict namespaces, where the CNAME says who may have the certificate; take it out of the Issuer's solver")
 )
 
 // Strict makes the scope of a challenge the namespace of its Challenge under a
@@ -36,10 +37,16 @@ func (s *Solver) Strict(clusterNamespace string, find Find) {
 	s.strict = &strict{clusterNamespace: clusterNamespace, find: find}
 }
 
+// isStrict reports whether the scope of a request is not its own namespace, but
+// that of its Challenge.
+func (s *Solver) isStrict(req *whapi.ChallengeRequest) bool {
+	return s.strict != nil && req.ResourceNamespace == s.strict.clusterNamespace
+}
+
 // owners returns the Challenges that a request is for. It returns strict false
 // where the request's namespace is the scope all the same.
 func (s *Solver) owners(ctx context.Context, log *slog.Logger, req *whapi.ChallengeRequest) (found []cluster.Challenge, strict bool, err error) {
-	if s.strict == nil || req.ResourceNamespace != s.strict.clusterNamespace {
+	if !s.isStrict(req) {
 		return nil, false, nil
 	}
 	if found, err = s.strict.find(ctx, req.DNSName, req.Key); err != nil {
@@ -55,13 +62,19 @@ func (s *Solver) scoped(ctx context.Context, log *slog.Logger, req *whapi.Challe
 	if err != nil || !strict {
 		return req, err
 	}
-	switch scopes := scopesOf(found); len(scopes) {
+	scopes := scopesOf(found)
+	if len(scopes) > 1 { // cert-manager alone writes the status, and works on the one that is meant
+		if meant := scopesOf(slices.DeleteFunc(found, func(c cluster.Challenge) bool { return !c.Processing })); len(meant) > 0 {
+			scopes = meant
+		}
+	}
+	switch len(scopes) {
 	case 0:
 		return req, errNoOwner
 	case 1:
 		return in(scopes[0], req), nil
 	default:
-		return req, fmt.Errorf("%w (%q)", errOwners, scopes)
+		return req, errOwners
 	}
 }
 

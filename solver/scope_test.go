@@ -8,6 +8,8 @@ import (
 
 	whapi "github.com/cert-manager/cert-manager/pkg/acme/webhook/apis/acme/v1alpha1"
 
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+
 	"github.com/signpost-acme/signpost/internal/cluster"
 )
 
@@ -42,7 +44,10 @@ func TestStrict(t *testing.T) {
 	fails, known = nil, []cluster.Challenge{of("team-a", false), of("team-b", false)}
 	refused(`Challenges in more than one namespace have this key`)
 
-	known = []cluster.Challenge{of("team-a", false)}
+	// Of two with one key the one that cert-manager works on is meant.
+	worked := of("team-a", false)
+	worked.Processing = true
+	known = []cluster.Challenge{worked, of("team-b", false)}
 	if err := w.solver.Present(request()); err != nil {
 		t.Fatal(err)
 	}
@@ -73,6 +78,13 @@ func TestStrict(t *testing.T) {
 	serves(t, servers, teamTarget, key, false)
 	if err := w.solver.CleanUp(request()); err != nil {
 		t.Error("what is not there cannot be cleaned up:", err)
+	}
+
+	// What the CNAME permits cannot be switched off.
+	known = []cluster.Challenge{of("team-a", false)}
+	unchecked := request(func(r *whapi.ChallengeRequest) { r.Config = &apiextensionsv1.JSON{Raw: []byte(`{"checkCNAME": false}`)} })
+	if err := w.solver.Present(unchecked); err == nil || !strings.Contains(err.Error(), "cannot be used with strict namespaces") {
+		t.Errorf("checkCNAME: false is taken: %v", err)
 	}
 
 	// An Issuer's own namespace is its scope, as ever.

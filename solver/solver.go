@@ -102,6 +102,7 @@ func (s *Solver) logAbout(req *whapi.ChallengeRequest) *slog.Logger {
 }
 
 func (s *Solver) doPresent(ctx context.Context, req *whapi.ChallengeRequest) error {
+	strict := s.isStrict(req)
 	req, err := s.scoped(ctx, s.logAbout(req), req)
 	if err != nil {
 		return err
@@ -111,6 +112,10 @@ func (s *Solver) doPresent(ctx context.Context, req *whapi.ChallengeRequest) err
 	if err != nil {
 		log.Warn("a challenge is refused", "reason", err)
 		return err
+	}
+	if strict && config.CheckCNAME != nil && !*config.CheckCNAME {
+		log.Warn("a challenge is refused", "reason", errStrictUnchecked)
+		return errStrictUnchecked
 	}
 	if config.CheckCNAME == nil || *config.CheckCNAME {
 		if r := s.lookUp(ctx, req.ResourceNamespace, req.DNSName); r.Status == check.Failed || r.Status == check.Unknown {

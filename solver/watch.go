@@ -20,6 +20,8 @@ type Challenges interface {
 	Current(ctx context.Context, c cluster.Challenge) (cluster.Challenge, error)
 	Nudge(ctx context.Context, c cluster.Challenge) error
 	Tell(ctx context.Context, c cluster.Challenge, reason, message string) error
+	EndOrder(ctx context.Context, c cluster.Challenge) (ended bool, err error)
+	Holder(c cluster.Challenge) string
 }
 
 // Watcher looks after the challenges that are under way. One that could not be
@@ -33,9 +35,10 @@ type Watcher struct {
 	Zone       *zone.Zone
 	LookUp     LookUp
 	Presented  func(cluster.Challenge) bool // by this replica: see Solver.Presented
+	Gate       bool                         // Orders wait at the gate, so a Challenge that cannot succeed ends
 	Log        *slog.Logger
 
-	waiting map[string]*waiting // by UID; touched by Run alone
+	waiting map[string]*waiting // by UID; touched by lookAgain alone
 }
 
 // waiting is a challenge whose CNAME was not there when it was last looked up.
@@ -49,6 +52,12 @@ const (
 	watchInterval = time.Second
 	watchTimeout  = 10 * time.Second // of one round
 	watchAtOnce   = 16               // lookups
+
+	// With the gate, a challenge that has waited for so long ends: see EndOrder. The
+	// CNAME was there when its Order was created, so something else is wrong.
+	endAfter = 10 * time.Minute
+	// heldAfter is when it is said that another Challenge holds the name.
+	heldAfter = 10 * time.Second
 )
 
 // pause returns how long to wait before the next look at a domain whose owner
@@ -65,9 +74,18 @@ func pause(asked time.Duration) time.Duration {
 	}
 }
 
-// Run watches until ctx is done.
+// Run watches until ctx is done. Restoring has a loop of its own, so that no look,
+// however slow, keeps a value away that Redis has lost.
 func (w *Watcher) Run(ctx context.Context) {
 	w.waiting = map[string]*waiting{}
+	var wg sync.WaitGroup
+	wg.Go(func() { w.every(ctx, w.lookAgain) })
+	wg.Go(func() { w.every(ctx, w.restore) })
+	wg.Wait()
+}
+
+// every calls do with the Challenges of the moment, again and again.
+func (w *Watcher) every(ctx context.Context, do func(context.Context, []cluster.Challenge)) {
 	ticker := time.NewTicker(watchInterval)
 	defer ticker.Stop()
 	for {
@@ -77,9 +95,7 @@ func (w *Watcher) Run(ctx context.Context) {
 		case <-ticker.C:
 		}
 		round, cancel := context.WithTimeout(ctx, watchTimeout)
-		challenges := w.Challenges.Challenges()
-		w.lookAgain(round, challenges)
-		w.restore(round, challenges)
+		do(round, w.Challenges.Challenges())
 		cancel()
 	}
 }
@@ -92,7 +108,8 @@ func (w *Watcher) lookAgain(ctx context.Context, challenges []cluster.Challenge)
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, watchAtOnce)
 	for _, c := range challenges {
-		if c.Presented || c.Reason == "" {
+		held := c.Reason == "" && !c.Processing && c.State == "" && now.Sub(c.Since) > heldAfter
+		if c.Presented || c.Reason == "" && !held {
 			continue
 		}
 		seen[string(c.UID)] = true
@@ -108,6 +125,10 @@ func (w *Watcher) lookAgain(ctx context.Context, challenges []cluster.Challenge)
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
+			if held {
+				w.tellHolder(ctx, c, entry)
+				return
+			}
 			w.look(ctx, c, entry)
 		})
 	}
@@ -124,17 +145,21 @@ func (w *Watcher) lookAgain(ctx context.Context, challenges []cluster.Challenge)
 func (w *Watcher) look(ctx context.Context, c cluster.Challenge, entry *waiting) {
 	log := w.logAbout(c)
 	r := w.LookUp(ctx, c.Scope, c.Domain)
-	switch {
-	case r.Status == check.Failed:
+	permits := r.Status == check.OK || r.Status == check.Warning
+	if r.Status == check.Failed {
 		entry.nudged = false
-		if entry.told == r.Hint {
-			return
+		w.tell(ctx, c, entry, "CNAMENeeded", r.Hint)
+	}
+	switch {
+	case w.Gate && (r.Status == check.Failed || time.Since(c.Since) > endAfter):
+		ended, err := w.Challenges.EndOrder(ctx, c)
+		switch {
+		case err != nil:
+			log.Warn("the Order of a challenge that cannot succeed cannot be deleted; it keeps its place in cert-manager's queue", "err", err)
+		case ended:
+			log.Info("the Order of a challenge that cannot succeed is deleted; its request waits at the gate")
 		}
-		if err := w.Challenges.Tell(ctx, c, "CNAMENeeded", r.Hint); err != nil {
-			log.Warn("an event cannot be made; the record to add is in the Challenge's status all the same", "err", err)
-		}
-		entry.told = r.Hint
-	case (r.Status == check.OK || r.Status == check.Warning) && !entry.nudged:
+	case permits && !entry.nudged:
 		if err := w.Challenges.Nudge(ctx, c); err != nil {
 			log.Warn("cert-manager cannot be told that the CNAME is there; it finds out by itself, after its back-off", "err", err)
 			return
@@ -142,6 +167,25 @@ func (w *Watcher) look(ctx context.Context, c cluster.Challenge, entry *waiting)
 		entry.nudged, entry.told = true, ""
 		log.Info("the CNAME is there; cert-manager is told to go on")
 	}
+}
+
+// tellHolder says which Challenge cert-manager works on instead: one per DNS name
+// and type in the whole cluster.
+func (w *Watcher) tellHolder(ctx context.Context, c cluster.Challenge, entry *waiting) {
+	if holder := w.Challenges.Holder(c); holder != "" {
+		w.tell(ctx, c, entry, "NameHeld", "cert-manager works on one challenge for "+c.Domain+" at a time, and that is "+holder+
+			" now; if that does not end, delete its Certificate or CertificateRequest")
+	}
+}
+
+func (w *Watcher) tell(ctx context.Context, c cluster.Challenge, entry *waiting, reason, message string) {
+	if entry.told == message {
+		return
+	}
+	if err := w.Challenges.Tell(ctx, c, reason, message); err != nil {
+		w.logAbout(c).Warn("an event cannot be made; the record to add is in the Challenge's status all the same", "err", err)
+	}
+	entry.told = message
 }
 
 // logAbout returns the log for what is said about a challenge.

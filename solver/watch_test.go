@@ -25,6 +25,8 @@ type fakeChallenges struct {
 	current map[types.UID][]cluster.Challenge // one for each Current; the last stays
 	here    bool                              // presented by this replica
 	nudges  int
+	ended   int    // calls of EndOrder
+	holder  string // of the name
 	told    []string
 }
 
@@ -55,6 +57,15 @@ func (f *fakeChallenges) Nudge(context.Context, cluster.Challenge) error {
 	f.nudges++
 	return nil
 }
+
+func (f *fakeChallenges) EndOrder(context.Context, cluster.Challenge) (bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ended++
+	return true, nil
+}
+
+func (f *fakeChallenges) Holder(cluster.Challenge) string { return f.holder }
 
 func (f *fakeChallenges) Tell(_ context.Context, _ cluster.Challenge, _, message string) error {
 	f.mu.Lock()

@@ -13,14 +13,15 @@ import (
 const module = "github.com/signpost-acme/signpost"
 
 // rooms are the packages of the product, each with those that it may import. No
-// import runs back up: main → cli → server → {status, web, solver, dnsserve} →
+// import runs back up: main → cli → server → {status, web, gate, solver, dnsserve} →
 // {check, cluster, store} → zone.
 var rooms = map[string][]string{
 	"":                   {"internal/cli"},
 	"internal/cli":       {"internal/server", "internal/check", "internal/cluster", "internal/zone", "internal/version", "solver"},
-	"internal/server":    {"internal/status", "internal/web", "solver", "dnsserve", "internal/check", "internal/cluster", "internal/store", "internal/zone", "internal/version"},
+	"internal/server":    {"internal/gate", "internal/status", "internal/web", "solver", "dnsserve", "internal/check", "internal/cluster", "internal/store", "internal/zone", "internal/version"},
 	"internal/web":       {"internal/status", "internal/check", "internal/cluster", "internal/zone"},
 	"internal/status":    {"internal/check", "internal/cluster", "internal/store", "internal/zone"},
+	"internal/gate":      {"internal/check", "internal/cluster", "internal/zone"},
 	"solver":             {"internal/check", "internal/cluster", "internal/store", "internal/zone"},
 	"dnsserve":           {"internal/zone"},
 	"internal/check":     {"internal/zone"},

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	acmev1 "github.com/cert-manager/cert-manager/pkg/apis/acme/v1"
 	cmv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
 	cmmeta "github.com/cert-manager/cert-manager/pkg/apis/meta/v1"
 )
@@ -26,44 +25,39 @@ type Certificate struct {
 	RenewalTime *time.Time
 }
 
-// Certificates returns those that use us, sorted by namespace and name. Where an
-// Issuer has an HTTP-01 solver too, that takes every name but the wildcards, so
-// those alone are listed.
+// Certificates returns those that use us, sorted by namespace and name, with the
+// names that cert-manager's own selection gives to us.
 func (x *Cluster) Certificates() (list []Certificate) {
-	specs := map[string]cmv1.IssuerSpec{} // of Issuers that use us, by kind, namespace and name
-	for _, o := range x.issuers.list() {
-		i := o.(*cmv1.Issuer)
-		specs["Issuer/"+i.Namespace+"/"+i.Name] = i.Spec
-	}
-	for _, o := range x.clusterIssuers.list() {
-		i := o.(*cmv1.ClusterIssuer)
-		specs["ClusterIssuer//"+i.Name] = i.Spec
-	}
 	for _, o := range x.certificates.list() {
-		c := o.(*cmv1.Certificate)
-		kind, namespace := c.Spec.IssuerRef.Kind, c.Namespace
-		switch kind {
-		case "":
-			kind = "Issuer"
-		case "ClusterIssuer":
-			namespace = ""
+		if c, ok := x.certificate(o.(*cmv1.Certificate)); ok {
+			list = append(list, c)
 		}
-		spec, ok := specs[kind+"/"+namespace+"/"+c.Spec.IssuerRef.Name]
-		if !ok || spec.ACME == nil {
-			continue
-		}
-		names := x.names(spec.ACME.Solvers, c.Spec.DNSNames)
-		if len(names) == 0 {
-			continue
-		}
-		certificate := x.certificate(c, kind, names)
-		certificate.Directory = spec.ACME.Server
-		list = append(list, certificate)
 	}
 	slices.SortFunc(list, func(a, b Certificate) int {
 		return strings.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name)
 	})
 	return list
+}
+
+// certificate returns ok false for a Certificate that has nothing to do with us.
+func (x *Cluster) certificate(c *cmv1.Certificate) (out Certificate, ok bool) {
+	ref := refIn(c.Namespace, c.Spec.IssuerRef.Kind, c.Spec.IssuerRef.Name)
+	i, ok := x.issuer(ref)
+	if !ok || i.acme == nil {
+		return out, false
+	}
+	n := orderedNames(c.Spec.DNSNames, c.Spec.CommonName, c.Spec.IPAddresses)
+	dnsNames := x.config.selected(i.acme.Solvers, c.Labels, n.dns)
+	scope := x.scope(ref.Kind, c.Namespace)
+	if x.config.Strict && x.config.Gate {
+		if covered, _ := x.covered(ref, i, c.Namespace, n); covered {
+			dnsNames, scope = n.dns, c.Namespace
+		}
+	}
+	if len(dnsNames) == 0 {
+		return out, false
+	}
+	return newCertificate(c, ref, i, scope, dnsNames), true
 }
 
 // Scopes returns the scopes that targets are known to be wanted in, sorted.
@@ -81,26 +75,10 @@ func (x *Cluster) FollowsCertificates() bool {
 	return x.certificates.synced() && x.issuers.synced() && x.clusterIssuers.synced()
 }
 
-// names returns those of a Certificate's names that the solvers may hand to us.
-func (x *Cluster) names(solvers []acmev1.ACMEChallengeSolver, names []string) []string {
-	us, http := false, false
-	for _, s := range solvers {
-		us = us || x.config.solves(s)
-		http = http || s.HTTP01 != nil && s.Selector == nil && !us // the first that fits wins
-	}
-	if !us {
-		return nil
-	}
-	if !http {
-		return names
-	}
-	return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !strings.HasPrefix(n, "*.") })
-}
-
-func (x *Cluster) certificate(c *cmv1.Certificate, kind string, names []string) Certificate {
+func newCertificate(c *cmv1.Certificate, ref IssuerRef, i issuer, scope string, dnsNames []string) Certificate {
 	out := Certificate{
-		Namespace: c.Namespace, Name: c.Name, Secret: c.Spec.SecretName, DNSNames: names,
-		Scope: x.scope(kind, c.Namespace), Issuer: kind + "/" + c.Spec.IssuerRef.Name,
+		Namespace: c.Namespace, Name: c.Name, Secret: c.Spec.SecretName, DNSNames: dnsNames,
+		Scope: scope, Issuer: ref.Kind + "/" + ref.Name, Directory: i.acme.Server,
 	}
 	for _, condition := range c.Status.Conditions {
 		if condition.Type == cmv1.CertificateConditionReady {
@@ -122,15 +100,16 @@ func (x *Cluster) certificate(c *cmv1.Certificate, kind string, names []string) 
 // IsReady reports whether a Certificate is Ready as it is specified now, and not
 // being issued again.
 func IsReady(c *cmv1.Certificate) bool {
-	ready := false
-	for _, condition := range c.Status.Conditions {
-		if condition.Type == cmv1.CertificateConditionIssuing && condition.Status == cmmeta.ConditionTrue {
-			return false
-		}
-		ready = ready || condition.Type == cmv1.CertificateConditionReady && condition.Status == cmmeta.ConditionTrue &&
+	return !isIssuing(c) && slices.ContainsFunc(c.Status.Conditions, func(condition cmv1.CertificateCondition) bool {
+		return condition.Type == cmv1.CertificateConditionReady && condition.Status == cmmeta.ConditionTrue &&
 			condition.ObservedGeneration == c.Generation
-	}
-	return ready
+	})
+}
+
+func isIssuing(c *cmv1.Certificate) bool {
+	return slices.ContainsFunc(c.Status.Conditions, func(condition cmv1.CertificateCondition) bool {
+		return condition.Type == cmv1.CertificateConditionIssuing && condition.Status == cmmeta.ConditionTrue
+	})
 }
 
 var notInNames = regexp.MustCompile(`[^a-z0-9]+`)

@@ -2,9 +2,7 @@ package cluster
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"hash/fnv"
 	"time"
 
 	acmev1 "github.com/cert-manager/cert-manager/pkg/apis/acme/v1"
@@ -17,18 +15,19 @@ import (
 
 // Challenge is a DNS-01 Challenge that we solve.
 type Challenge struct {
-	Namespace string
-	Name      string
-	UID       types.UID
-	Scope     string // of its target: see zone.Target
-	Domain    string // without "*."
-	Wildcard  bool
-	Key       string // the TXT value; never to be logged or shown
-	State     string // of the ACME challenge, as cert-manager saw it last
-	Reason    string // cert-manager's, for people
-	Presented bool   // cert-manager has had our Present succeed
-	Ended     bool   // done, or being deleted: its value is not needed any more
-	Since     time.Time
+	Namespace  string
+	Name       string
+	UID        types.UID
+	Scope      string // of its target: see zone.Target
+	Domain     string // without "*."
+	Wildcard   bool
+	Key        string // the TXT value; never to be logged or shown
+	State      string // of the ACME challenge, as cert-manager saw it last
+	Reason     string // cert-manager's, for people
+	Presented  bool   // cert-manager has had our Present succeed
+	Processing bool   // cert-manager works on it
+	Ended      bool   // done, or being deleted: its value is not needed any more
+	Since      time.Time
 
 	order string // the Order that owns it
 }
@@ -41,6 +40,17 @@ func (x *Cluster) Challenges() (list []Challenge) {
 		}
 	}
 	return list
+}
+
+// WaitingChallenges returns how many hold a place in cert-manager's queue without
+// having been presented.
+func (x *Cluster) WaitingChallenges() (n int) {
+	for _, c := range x.Challenges() {
+		if c.Processing && !c.Presented && c.Reason != "" {
+			n++
+		}
+	}
+	return n
 }
 
 // Find returns the Challenges for us with that domain and key, in all namespaces.
@@ -76,7 +86,7 @@ func (x *Cluster) challenge(c *acmev1.Challenge) (_ Challenge, ok bool) {
 		Namespace: c.Namespace, Name: c.Name, UID: c.UID,
 		Scope:  x.scope(c.Spec.IssuerRef.Kind, c.Namespace),
 		Domain: c.Spec.DNSName, Wildcard: c.Spec.Wildcard, Key: c.Spec.Key,
-		State: string(c.Status.State), Reason: c.Status.Reason, Presented: c.Status.Presented,
+		State: string(c.Status.State), Reason: c.Status.Reason, Presented: c.Status.Presented, Processing: c.Status.Processing,
 		Since: c.CreationTimestamp.Time,
 	}
 	switch c.Status.State {
@@ -108,16 +118,14 @@ func (x *Cluster) Current(ctx context.Context, c Challenge) (Challenge, error) {
 	return now, nil
 }
 
-// nudged is the annotation whose change makes cert-manager try again at once.
+// nudged is the annotation whose change makes cert-manager try again at once. It
+// says when.
 const nudged = "signpost.dev/cname-seen"
 
 // Nudge makes cert-manager try to present a Challenge at once, instead of after
-// its back-off. Two replicas that do it at the same time nudge once.
+// its back-off.
 func (x *Cluster) Nudge(ctx context.Context, c Challenge) error {
-	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{
-		"uid":         c.UID, // not another of the same name
-		"annotations": map[string]string{nudged: time.Now().UTC().Truncate(10 * time.Second).Format(time.RFC3339)},
-	}})
+	patch, err := nudgePatch(c.UID)
 	if err != nil {
 		return err
 	}
@@ -132,50 +140,66 @@ func (x *Cluster) Nudge(ctx context.Context, c Challenge) error {
 // Certificate. Saying the same again, by any replica, changes nothing. After an
 // error there may be an event on the Challenge.
 func (x *Cluster) Tell(ctx context.Context, c Challenge, reason, message string) error {
-	about := []corev1.ObjectReference{{APIVersion: acmev1.SchemeGroupVersion.String(), Kind: "Challenge", Namespace: c.Namespace, Name: c.Name, UID: c.UID}}
-	certificate, noCertificate := x.certificateOf(ctx, c)
-	if certificate.Name != "" {
-		about = append(about, certificate)
+	about := corev1.ObjectReference{APIVersion: acmev1.SchemeGroupVersion.String(), Kind: "Challenge", Namespace: c.Namespace, Name: c.Name, UID: c.UID}
+	if err := x.event(ctx, about, c.UID, reason, message); err != nil {
+		return err
 	}
-	for _, object := range about {
-		h := fnv.New64a()
-		_, _ = h.Write([]byte(string(object.UID) + reason + message + string(c.UID)))
-		now := metav1.Now()
-		_, err := x.kube.CoreV1().Events(c.Namespace).Create(ctx, &corev1.Event{
-			ObjectMeta:     metav1.ObjectMeta{Name: fmt.Sprintf("signpost.%x", h.Sum64()), Namespace: c.Namespace},
-			InvolvedObject: object, Type: corev1.EventTypeWarning, Reason: reason, Message: message,
-			Source: corev1.EventSource{Component: x.config.Solver}, Count: 1, FirstTimestamp: now, LastTimestamp: now,
-		}, metav1.CreateOptions{})
-		if err != nil && !apierrors.IsAlreadyExists(err) {
-			return fmt.Errorf("making an event in namespace %s: %w", c.Namespace, err)
-		}
+	order, err := x.orderOf(ctx, c)
+	if err != nil || order == nil || order.Annotations[cmv1.CertificateNameKey] == "" { // somebody made the CertificateRequest by hand
+		return err
 	}
-	return noCertificate
+	certificate, err := x.certificateNamed(ctx, c.Namespace, order.Annotations[cmv1.CertificateNameKey])
+	if err != nil || certificate.Name == "" {
+		return err
+	}
+	return x.event(ctx, certificate, c.UID, reason, message)
 }
 
-// certificateOf finds the Certificate that a Challenge is for, by what
-// cert-manager notes at the Order. The zero reference means that there is none.
-func (x *Cluster) certificateOf(ctx context.Context, c Challenge) (none corev1.ObjectReference, err error) {
+// orderOf returns the Order that a Challenge is for, nil if there is none.
+func (x *Cluster) orderOf(ctx context.Context, c Challenge) (*acmev1.Order, error) {
 	if c.order == "" {
-		return none, nil
+		return nil, nil
 	}
 	order, err := x.cm.AcmeV1().Orders(c.Namespace).Get(ctx, c.order, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
-		return none, nil
+		return nil, nil
 	}
 	if err != nil {
-		return none, fmt.Errorf("reading order %s/%s: %w", c.Namespace, c.order, err)
+		return nil, fmt.Errorf("reading order %s/%s: %w", c.Namespace, c.order, err)
 	}
-	name := order.Annotations[cmv1.CertificateNameKey]
-	if name == "" { // somebody made the CertificateRequest by hand
-		return none, nil
+	return order, nil
+}
+
+// EndOrder deletes the Order of a Challenge that cannot succeed, so that it gives
+// its place in cert-manager's queue back: the request that the Order was made for
+// makes another, which waits at the gate. An Order that no request controls stays,
+// for nothing would make it again. It reports whether there was one to delete.
+func (x *Cluster) EndOrder(ctx context.Context, c Challenge) (ended bool, err error) {
+	order, err := x.orderOf(ctx, c)
+	if err != nil || order == nil || order.DeletionTimestamp != nil {
+		return false, err
 	}
-	certificate, err := x.cm.CertmanagerV1().Certificates(c.Namespace).Get(ctx, name, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
-		return none, nil
+	if owner := metav1.GetControllerOf(order); owner == nil || owner.Kind != cmv1.CertificateRequestKind && owner.Kind != "CertificateSigningRequest" {
+		return false, nil
 	}
-	if err != nil {
-		return none, fmt.Errorf("reading certificate %s/%s: %w", c.Namespace, name, err)
+	err = x.cm.AcmeV1().Orders(order.Namespace).Delete(ctx, order.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &order.UID}})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return false, fmt.Errorf("deleting order %s/%s: %w", order.Namespace, order.Name, err)
 	}
-	return corev1.ObjectReference{APIVersion: cmv1.SchemeGroupVersion.String(), Kind: "Certificate", Namespace: certificate.Namespace, Name: certificate.Name, UID: certificate.UID}, nil
+	return true, nil
+}
+
+// Holder returns the Challenge, as namespace/name, that keeps cert-manager from
+// working on c: it works on one per DNS name and type at a time. Empty for none.
+func (x *Cluster) Holder(c Challenge) string {
+	if c.Processing {
+		return ""
+	}
+	for _, o := range x.challenges.list() {
+		other := o.(*acmev1.Challenge)
+		if other.UID != c.UID && other.Status.Processing && other.Spec.Type == acmev1.ACMEChallengeTypeDNS01 && fold(other.Spec.DNSName) == fold(c.Domain) {
+			return other.Namespace + "/" + other.Name
+		}
+	}
+	return ""
 }

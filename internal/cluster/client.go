@@ -63,7 +63,7 @@ func (c *Client) Issuers(ctx context.Context, namespace string) (list []Issuer, 
 }
 
 func (c *Client) add(list []Issuer, kind, name string, spec cmv1.IssuerSpec) []Issuer {
-	for w := range webhooks(spec, c.solver) {
+	for w := range webhooks(spec.ACME, c.solver) {
 		return append(list, Issuer{Kind: kind, Name: name, Group: w.GroupName})
 	}
 	return list

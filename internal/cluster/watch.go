@@ -10,8 +10,11 @@ import (
 
 	cmclient "github.com/cert-manager/cert-manager/pkg/client/clientset/versioned"
 	cminformers "github.com/cert-manager/cert-manager/pkg/client/informers/externalversions"
+	"github.com/signpost-acme/signpost/internal/zone"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
@@ -30,8 +33,19 @@ type Config struct {
 	// Strict makes the namespace of a Challenge its scope under a ClusterIssuer too.
 	Strict bool
 
+	Zone *zone.Zone
+
+	Gate                 bool        // Orders are decided on: see Order
+	Protected            []IssuerRef // named in the gate's settings
+	GateClusterNamespace bool        // with Strict, Orders in Namespace are let through too
+
+	// Unchecked reports whether a solver's config turns the look at the CNAME off.
+	Unchecked func(*apiextensionsv1.JSON) bool
+
 	Challenges   bool // follow Challenges
-	Certificates bool // follow Certificates, Issuers and ClusterIssuers
+	Certificates bool // follow Certificates
+	Requests     bool // follow CertificateRequests and CertificateSigningRequests
+	// Issuers and ClusterIssuers are followed for Gate, Certificates and Requests.
 
 	Log *slog.Logger
 }
@@ -44,10 +58,15 @@ type Cluster struct {
 	kube   kubernetes.Interface
 	cm     cmclient.Interface
 
-	challenges     kind
-	certificates   kind
-	issuers        kind
-	clusterIssuers kind
+	challenges      kind
+	certificates    kind
+	requests        kind
+	signingRequests kind
+	issuers         kind
+	clusterIssuers  kind
+
+	parsed  parsed
+	changed chan struct{}
 }
 
 // New returns a Cluster that knows nothing yet: see Run. It connects to nothing.
@@ -60,25 +79,66 @@ func New(c Config) (*Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cluster: %w", err)
 	}
-	x := &Cluster{config: c, kube: kube, cm: cm}
+	x := &Cluster{config: c, kube: kube, cm: cm, changed: make(chan struct{}, 1)}
 	f := cminformers.NewSharedInformerFactory(cm, 0)
+	v1, client := f.Certmanager().V1(), cm.CertmanagerV1()
 	if c.Challenges {
 		x.challenges = kind{name: "challenges", informer: f.Acme().V1().Challenges().Informer(), may: mayFollow(cm.AcmeV1().Challenges(""))}
 	}
 	if c.Certificates {
-		v1, client := f.Certmanager().V1(), cm.CertmanagerV1()
 		x.certificates = kind{name: "certificates", informer: v1.Certificates().Informer(), may: mayFollow(client.Certificates(""))}
+	}
+	if c.Requests {
+		x.requests = kind{name: "certificaterequests", informer: v1.CertificateRequests().Informer(), may: mayFollow(client.CertificateRequests(""))}
+		signing := kube.CertificatesV1().CertificateSigningRequests()
+		informer := informers.NewSharedInformerFactory(kube, 0).Certificates().V1().CertificateSigningRequests().Informer()
+		x.signingRequests = kind{name: "certificatesigningrequests", informer: informer, may: mayFollow(signing)}
+	}
+	if c.Certificates || c.Requests || c.Gate {
 		x.issuers = kind{name: "issuers", informer: v1.Issuers().Informer(), may: mayFollow(client.Issuers(""))}
 		x.clusterIssuers = kind{name: "clusterissuers", informer: v1.ClusterIssuers().Informer(), may: mayFollow(client.ClusterIssuers())}
 	}
 	for _, k := range x.kinds() {
 		_ = k.informer.SetWatchErrorHandlerWithContext(func(context.Context, *cache.Reflector, error) {}) // already logged by follow
+		_ = k.informer.SetTransform(strip)
+	}
+	for _, k := range []kind{x.requests, x.signingRequests, x.certificates, x.issuers, x.clusterIssuers} {
+		if k.informer == nil {
+			continue
+		}
+		change := func(any) { x.signal() }
+		if _, err := k.informer.AddEventHandler(cache.ResourceEventHandlerFuncs{AddFunc: change, UpdateFunc: func(any, any) { x.signal() }}); err != nil {
+			return nil, fmt.Errorf("cluster: %w", err)
+		}
 	}
 	return x, nil
 }
 
+// strip keeps what nobody reads out of memory.
+func strip(o any) (any, error) {
+	if m, ok := o.(metav1.Object); ok {
+		m.SetManagedFields(nil)
+	}
+	return o, nil
+}
+
+// Changed receives after a change to what Requests and Issuing return. Several
+// changes may be one.
+func (x *Cluster) Changed() <-chan struct{} { return x.changed }
+
+func (x *Cluster) signal() {
+	select {
+	case x.changed <- struct{}{}:
+	default:
+	}
+}
+
+// Ready reports whether the Issuers have been read, without which no Order can be
+// decided on.
+func (x *Cluster) Ready() bool { return x.issuers.synced() && x.clusterIssuers.synced() }
+
 func (x *Cluster) kinds() (kinds []*kind) {
-	for _, k := range []*kind{&x.challenges, &x.certificates, &x.issuers, &x.clusterIssuers} {
+	for _, k := range []*kind{&x.challenges, &x.certificates, &x.requests, &x.signingRequests, &x.issuers, &x.clusterIssuers} {
 		if k.informer != nil {
 			kinds = append(kinds, k)
 		}

@@ -4,15 +4,18 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/pflag"
+	"k8s.io/client-go/rest"
 
 	"github.com/signpost-acme/signpost/internal/check"
 	"github.com/signpost-acme/signpost/internal/cluster"
+	"github.com/signpost-acme/signpost/internal/gate"
 	"github.com/signpost-acme/signpost/internal/status"
 	"github.com/signpost-acme/signpost/internal/version"
 	"github.com/signpost-acme/signpost/solver"
@@ -23,6 +26,10 @@ import (
 // without Redis: an API that is unavailable would keep namespaces in the whole
 // cluster from being deleted.
 const startGrace = 5 * time.Second
+
+// presentMemory is how old a look may be that Present believes: the gate has just
+// let the Order through.
+const presentMemory = 5 * time.Second
 
 // Webhook is a replica in a cluster: cert-manager's webhook, DNS and the status
 // page. Use NewWebhook.
@@ -64,41 +71,74 @@ func (w *Webhook) Run(ctx context.Context, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	k, err := cluster.New(cluster.Config{
-		Rest: config, Group: w.webhook.group, Solver: solver.Name, Namespace: w.namespace, Strict: w.strict,
-		Challenges: w.challenges, Certificates: w.certificates, Log: r.log,
-	})
+	k, err := w.cluster(config, r.log)
 	if err != nil {
 		return err
 	}
+	return r.run(ctx, w.parts(r, k))
+}
+
+func (w *Webhook) cluster(config *rest.Config, log *slog.Logger) (*cluster.Cluster, error) {
+	return cluster.New(cluster.Config{
+		Rest: config, Group: w.webhook.group, Solver: solver.Name, Namespace: w.namespace, Strict: w.strict, Zone: w.Zone,
+		Gate: w.gate, Protected: w.protected, GateClusterNamespace: w.gateClusterNamespace, Unchecked: solver.Unchecked,
+		Challenges: w.challenges, Certificates: w.certificates, Requests: w.requests, Log: log,
+	})
+}
+
+// parts puts together what runs beside the DNS server.
+func (w *Webhook) parts(r *replica, k *cluster.Cluster) parts {
 	checker := &check.Checker{Zone: w.Zone, Nameservers: w.Nameservers, Resolvers: w.resolvers, Namespaces: k.Scopes}
-	s := solver.New(w.Zone, r.store, solver.DNSServes, checker.CNAME, r.log)
+	looks := gate.NewLooks(checker.CNAME, r.store)
+	lookUp := func(ctx context.Context, scope, domain string) check.Finding {
+		target, err := w.Zone.Target(scope, domain)
+		if err != nil {
+			return checker.CNAME(ctx, scope, domain) // says what is wrong with the domain
+		}
+		return looks.Within(ctx, target, presentMemory)
+	}
+	s := solver.New(w.Zone, r.store, solver.DNSServes, lookUp, r.log)
 	if w.strict {
 		s.Strict(w.namespace, k.Find)
 	}
+	work := &share{self: r.address, list: r.store.Replicas}
+	challenges := &solver.Watcher{Challenges: k, Store: r.store, Zone: w.Zone, LookUp: lookUp, Presented: s.Presented, Gate: w.gate, Log: r.log}
+	requests := gate.NewWatcher(k, looks, work.mine, r.log)
 	page := status.New(status.Config{
 		Version: version.String(), Zone: w.Zone, Nameservers: w.Nameservers, Group: w.webhook.group, Namespace: w.namespace,
-		Strict: w.strict, Address: r.address, Redis: w.redis.URL != "", DNSService: w.dnsService,
+		Strict: w.strict, Address: r.address, Redis: w.redis.URL != "", DNSService: w.dnsService, GateConfiguration: w.gateConfiguration,
 		Cluster: k, Store: r.store, Copy: r.copy, Checker: checker, Log: r.log,
 	})
-	watcher := &solver.Watcher{Challenges: k, Store: r.store, Zone: w.Zone, LookUp: checker.CNAME, Presented: s.Presented, Log: r.log}
+	collectors := []prometheus.Collector{s, w.metrics(k, requests)}
+	if w.gate {
+		w.webhook.gate = gate.New(k, looks, w.creator(), r.log)
+		collectors = append(collectors, w.webhook.gate)
+	}
 	started := time.Now()
-	return r.run(ctx, parts{
+	return parts{
 		ready: func() error {
-			if !r.announced.Load() && time.Since(started) < startGrace {
-				return errors.New("reading the record store")
+			if time.Since(started) < startGrace {
+				switch {
+				case !r.announced.Load():
+					return errors.New("reading the record store")
+				case w.gate && !k.Ready():
+					return errors.New("reading the Issuers")
+				}
 			}
 			return w.webhook.ready()
 		},
 		api: w.webhook.runner(s, r.log),
 		beside: func(ctx context.Context) {
 			var wg sync.WaitGroup
-			wg.Go(func() { k.Run(ctx) })
-			wg.Go(func() { watcher.Run(ctx) })
-			wg.Go(func() { page.Run(ctx) })
+			for _, run := range []func(context.Context){k.Run, challenges.Run, page.Run, work.run} {
+				wg.Go(func() { run(ctx) })
+			}
+			if w.requests {
+				wg.Go(func() { requests.Run(ctx) })
+			}
 			wg.Wait()
 		},
 		page:       page.Snapshot,
-		collectors: []prometheus.Collector{s},
-	})
+		collectors: collectors,
+	}
 }

@@ -2,10 +2,13 @@ package server
 
 import (
 	"context"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -17,6 +20,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/signpost-acme/signpost/internal/gate"
 	"github.com/signpost-acme/signpost/internal/zone"
 	"github.com/signpost-acme/signpost/solver"
 )
@@ -25,6 +29,7 @@ import (
 type webhook struct {
 	group   string
 	options *server.WebhookServerOptions
+	gate    *gate.Gate // nil for none
 	serving atomic.Bool
 }
 
@@ -86,6 +91,10 @@ func (w *webhook) listen() error {
 // runner returns what serves the API until its context is done.
 func (w *webhook) runner(s *solver.Solver, log *slog.Logger) func(context.Context) error {
 	w.options.SolverGroup = w.group
+	if w.gate != nil { // the API server calls an admission webhook without credentials
+		authorization := w.options.RecommendedOptions.Authorization
+		authorization.AlwaysAllowPaths = append(authorization.AlwaysAllowPaths, gate.Path)
+	}
 	w.options.Solvers = append(w.options.Solvers, s)
 	return func(ctx context.Context) error {
 		api, err := w.newServer(ctx, log)
@@ -111,6 +120,9 @@ func (w *webhook) newServer(ctx context.Context, log *slog.Logger) (*apiserver.C
 			api, err := config.Complete().New()
 			if err != nil {
 				return nil, fmt.Errorf("webhook API: %w", err)
+			}
+			if w.gate != nil {
+				api.GenericAPIServer.Handler.NonGoRestfulMux.Handle(gate.Path, w.gate)
 			}
 			return api, nil
 		}
@@ -152,7 +164,26 @@ func (w *webhook) restConfig() (*rest.Config, error) {
 		return nil, fmt.Errorf("webhook API: --kubeconfig: %w", err)
 	}
 	config.UserAgent = "signpost"
+	config.QPS, config.Burst = 50, 100 // a thousand requests that wait each want an event once
 	return config, nil
+}
+
+// expiry returns when the certificate of the API port expires, zero if there is
+// none in a file. It is read from the file, where a renewal puts the next one.
+func (w *webhook) expiry() time.Time {
+	text, err := os.ReadFile(w.options.RecommendedOptions.SecureServing.ServerCert.CertKey.CertFile)
+	if err != nil {
+		return time.Time{}
+	}
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return time.Time{}
+	}
+	certificate, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return time.Time{}
+	}
+	return certificate.NotAfter
 }
 
 func (w *webhook) ready() error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,6 +25,9 @@ type Cluster interface {
 	Challenges() []cluster.Challenge
 	FollowsCertificates() bool
 	OtherGroups() []cluster.OtherGroup
+	Requests() []cluster.Request
+	Unnamed() []cluster.IssuerRef
+	GateConfiguration(ctx context.Context, name string) (problem string)
 	ServiceAddresses(ctx context.Context, namespace, name string) ([]netip.Addr, []string, error)
 }
 
@@ -45,7 +49,8 @@ type Checker interface {
 	Domain(ctx context.Context, scope, domain string, ca []string) []check.Finding
 }
 
-// Config says what there is to look at. All fields but DNSService are needed.
+// Config says what there is to look at. All fields are needed
+// but DNSService and GateConfiguration.
 type Config struct {
 	Version     string
 	Zone        *zone.Zone
@@ -56,6 +61,10 @@ type Config struct {
 	Address     string // of our own DNS server, as the store has it
 	Redis       bool   // the store is in Redis
 	DNSService  string // namespace/name of the Service in front of the DNS server; empty for none
+
+	// GateConfiguration is the name of the ValidatingWebhookConfiguration of the
+	// gate; empty for none.
+	GateConfiguration string
 
 	Cluster Cluster
 	Store   Store
@@ -68,6 +77,7 @@ type Config struct {
 type Collector struct {
 	Config
 	service *service
+	gate    configuration
 	cas     authorities
 	groups  map[cluster.OtherGroup]bool // named in the log; touched by Run alone
 
@@ -115,7 +125,7 @@ func (c *Collector) round(ctx context.Context, checks *errgroup.Group) {
 	c.checkDomains(ctx, s.Domains, directories, checks)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s.Server = append(c.service.findings(), c.server.findings...)
+	s.Server = slices.Concat(c.service.findings(), c.gateFindings(), c.server.findings)
 	for i, d := range s.Domains {
 		s.Domains[i].Checks = c.domain[d.key()].findings
 	}
@@ -126,6 +136,7 @@ func (c *Collector) round(ctx context.Context, checks *errgroup.Group) {
 // directories of the domains' CAs, by Domain.key.
 func (c *Collector) look(ctx context.Context) (Snapshot, map[string]string) {
 	c.service.look(ctx)
+	c.gate.look(ctx, c.Cluster, c.GateConfiguration)
 	s := Snapshot{
 		At: time.Now(), Version: c.Version, Zone: c.Zone.Origin(), Group: c.Group, Namespace: c.Namespace, Strict: c.Strict,
 		Records: append(c.Zone.Delegation(c.Nameservers), c.service.records(c.Nameservers)...),

@@ -46,6 +46,16 @@ func (c *Collector) domains(ctx context.Context, ask bool) ([]Domain, map[string
 		}
 		d.Challenges = append(d.Challenges, shown)
 	}
+	for _, r := range c.Cluster.Requests() {
+		if !r.Denied && r.Refused == "" {
+			continue
+		}
+		for _, t := range r.Targets {
+			if d, _ := c.domainOf(found, t.Scope, t.Domain); d != nil {
+				d.Requests = append(d.Requests, Request{Namespace: r.Namespace, Name: r.Name, Since: r.Since, Refused: r.Refused})
+			}
+		}
+	}
 	var list []Domain
 	for _, key := range slices.Sorted(maps.Keys(found)) {
 		list = append(list, *found[key])

@@ -40,6 +40,16 @@ type Domain struct {
 	Checks       []check.Finding `json:"checks"`            // empty until it was looked up
 	Certificates []Certificate   `json:"certificates"`
 	Challenges   []Challenge     `json:"challenges"` // under way
+	Requests     []Request       `json:"requests"`   // whose Order waits at the gate
+}
+
+// Request is a certificate request that cert-manager has no Order for, because a
+// record is not there or because its Order can never be let through.
+type Request struct {
+	Namespace string    `json:"namespace,omitempty"` // none for a CertificateSigningRequest
+	Name      string    `json:"name"`
+	Since     time.Time `json:"since"`
+	Refused   string    `json:"refused,omitempty"` // why it can never be let through
 }
 
 // Certificate is what Kubernetes says about one.

@@ -56,6 +56,15 @@ type Store interface {
 	// Asked returns those counts, of all replicas together; none is no error.
 	Asked(ctx context.Context, id uuid.UUID) (map[string]uint64, error)
 
+	// Vouch tells the other replicas, for that long, that this one has just seen the
+	// owner's record of the target with that ID. Unlike the other calls it is
+	// bounded by ctx alone.
+	Vouch(ctx context.Context, id uuid.UUID, lifetime time.Duration) error
+
+	// Vouched returns, for each ID, whether a replica vouches for it now. It is
+	// bounded by ctx alone.
+	Vouched(ctx context.Context, ids []uuid.UUID) ([]bool, error)
+
 	// Follow makes c equal to the store and keeps it so until ctx is done; it
 	// returns only then. It survives every failure of the store: c keeps what
 	// it has, and is right again soon after the store is back. At most one

@@ -26,7 +26,7 @@ func (p *page) serveJSON(w http.ResponseWriter, _ *http.Request) {
 	d := document{State: v.Mark.State, Headline: v.Mark.Text, Snapshot: v.Snapshot, Domains: []domainDocument{}}
 	d.Records, d.Server, d.Replicas = list(d.Records), list(d.Server), list(d.Replicas)
 	for _, x := range v.List {
-		x.Checks, x.Certificates = list(x.Checks), list(x.Certificates)
+		x.Checks, x.Certificates, x.Requests = list(x.Checks), list(x.Certificates), list(x.Requests)
 		x.Challenges = append([]status.Challenge{}, x.Challenges...)
 		for i := range x.Challenges {
 			x.Challenges[i].Asked.Networks = list(x.Challenges[i].Asked.Networks)

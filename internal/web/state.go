@@ -105,6 +105,9 @@ func markDomain(d status.Domain, now time.Time) Mark {
 	for _, c := range d.Challenges {
 		mark.worsen(markChallenge(c))
 	}
+	for _, r := range d.Requests {
+		mark.worsen(markRequest(r))
+	}
 	if len(d.Certificates) == 0 {
 		mark.worsen(Mark{Warning, "No certificate"})
 	}
@@ -116,6 +119,14 @@ func markDomain(d status.Domain, now time.Time) Mark {
 		mark.worsen(m)
 	}
 	return mark
+}
+
+// markRequest is the state of a request that waits at the gate.
+func markRequest(r status.Request) Mark {
+	if r.Refused != "" {
+		return Mark{Failed, "Cannot be issued"}
+	}
+	return Mark{Pending, "Waits for its record"}
 }
 
 // markChallenge knows the states of RFC 8555 that an order does not recover from.

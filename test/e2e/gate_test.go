@@ -2,12 +2,14 @@ package e2e
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	acmev1 "github.com/cert-manager/cert-manager/pkg/apis/acme/v1"
+	cmv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/signpost-acme/signpost/solver"
@@ -40,8 +42,51 @@ func events(t *testing.T, namespace string) map[string]string {
 	return said
 }
 
-// A missing CNAME never costs a validation at the CA. Events and the Challenge
-// name the record; when it is there, the certificate comes within seconds.
+// denial waits until cert-manager has been denied an Order for a Certificate, with
+// a text in which ok finds what it looks for, and returns that.
+func denial(t *testing.T, namespace, certificate string, ok func(text string) bool) string {
+	t.Helper()
+	last := ""
+	eventually(t, "the request of "+namespace+"/"+certificate+" is denied", func() bool {
+		list, err := w.CM.CertmanagerV1().CertificateRequests(namespace).List(t.Context(), metav1.ListOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range list.Items {
+			if r.Annotations[cmv1.CertificateNameKey] != certificate {
+				continue
+			}
+			for _, c := range r.Status.Conditions {
+				if c.Type == cmv1.CertificateRequestConditionReady {
+					last = c.Message
+				}
+			}
+		}
+		return strings.Contains(last, "denied the request") && ok(last)
+	})
+	return last
+}
+
+// noOrder checks that there is no Order, and so no Challenge, in a namespace.
+func noOrder(t *testing.T, namespace string) {
+	t.Helper()
+	orders, err := w.CM.AcmeV1().Orders(namespace).List(t.Context(), metav1.ListOptions{})
+	if err != nil || len(orders.Items) > 0 {
+		t.Errorf("namespace %s has %d Orders, %v", namespace, len(orders.Items), err)
+	}
+	challenges, err := w.Challenges(t.Context(), namespace)
+	if err != nil || len(challenges) > 0 {
+		t.Errorf("namespace %s has %d Challenges, %v", namespace, len(challenges), err)
+	}
+}
+
+func asked(domain string) int {
+	return strings.Count(w.CA.Output(), `Type:"dns", Value:"`+domain+`"`)
+}
+
+// A missing CNAME never costs anything at the CA, nor a place in cert-manager's
+// queue. The request and events name the record; when it is there, the certificate
+// comes within seconds.
 func TestMissingCNAME(t *testing.T) {
 	createIssuer(t, world.IssuerOptions{Name: "missing"})
 	target, err := world.Target("cert-manager", "missing.example.com")
@@ -50,25 +95,15 @@ func TestMissingCNAME(t *testing.T) {
 	}
 	createCertificate(t, "missing", "missing", "ClusterIssuer", "missing", "missing.example.com", "*.missing.example.com")
 	names := func(text string) bool {
-		return strings.Contains(text, "_acme-challenge.missing.example.com") && strings.Contains(text, target)
+		return strings.Contains(text, "_acme-challenge.missing.example.com CNAME "+target)
 	}
-	reason(t, "missing", "missing.example.com", func(c acmev1.Challenge) bool { return names(c.Status.Reason) })
-	eventually(t, "events on the Challenge and the Certificate name the record", func() bool {
+	denial(t, "missing", "missing", names)
+	eventually(t, "events on the request and the Certificate name the record", func() bool {
 		said := events(t, "missing")
-		return names(said["Challenge"]) && names(said["Certificate"])
+		return names(said["CertificateRequest"]) && names(said["Certificate"])
 	})
-	time.Sleep(15 * time.Second) // cert-manager is in its back-off now, 25 s by this time
-	challenges, err := w.Challenges(t.Context(), "missing")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range challenges {
-		if c.Status.Presented || c.Status.State != acmev1.Pending && c.Status.State != "" { // one waits for the other
-			t.Errorf("the Challenge is %s, presented: %v", c.Status.State, c.Status.Presented)
-		}
-	}
-	validations := func() int { return strings.Count(w.CA.Output(), `Type:"dns", Value:"missing.example.com"`) }
-	if n := validations(); n != 0 {
+	noOrder(t, "missing")
+	if n := asked("missing.example.com"); n != 0 {
 		t.Errorf("the CA has validated %d times without a CNAME", n)
 	}
 	setCNAME(t, "example.com", "missing.example.com", "cert-manager")
@@ -79,8 +114,43 @@ func TestMissingCNAME(t *testing.T) {
 	if took > 20*time.Second { // the nudge has not worked: that would be the back-off
 		t.Errorf("Ready only %v after the CNAME was there", took)
 	}
-	if n := validations(); n != 2 { // the name and the wildcard: so this does count them
+	if n := asked("missing.example.com"); n != 2 { // the name and the wildcard: so this does count them
 		t.Errorf("the CA has validated %d times, want 2", n)
+	}
+	leavesNothing(t)
+}
+
+// A hundred domains without their record hold nobody up: neither another domain,
+// nor a renewal.
+func TestManyWaiting(t *testing.T) {
+	createIssuer(t, world.IssuerOptions{Name: "many"})
+	setCNAME(t, "example.com", "renews.example.com", "cert-manager")
+	setCNAME(t, "example.com", "good.example.com", "cert-manager")
+	before := issue(t, "web", "renews", "ClusterIssuer", "many", "*.renews.example.com")
+	const n = 100
+	for i := range n {
+		createCertificate(t, "many", fmt.Sprintf("many-%d", i), "ClusterIssuer", "many", fmt.Sprintf("*.many-%d.example.com", i))
+	}
+	for i := range n {
+		denial(t, "many", fmt.Sprintf("many-%d", i), func(string) bool { return true })
+	}
+	begin := time.Now()
+	issue(t, "web", "good", "ClusterIssuer", "many", "*.good.example.com")
+	if took := time.Since(begin); took > 30*time.Second {
+		t.Errorf("with %d waiting a good one is Ready after %v", n, took)
+	}
+	renew(t, "web", "renews")
+	renewed(t, "web", "renews", before)
+	noOrder(t, "many")
+	setCNAME(t, "example.com", "many-77.example.com", "cert-manager")
+	begin = time.Now()
+	waitReady(t, "many", "many-77", "*.many-77.example.com")
+	t.Logf("one of %d Ready %.1f s after its record", n, time.Since(begin).Seconds())
+	if err := w.CM.CertmanagerV1().Certificates("many").DeleteCollection(t.Context(), metav1.DeleteOptions{}, metav1.ListOptions{}); err != nil {
+		t.Error(err)
+	}
+	if err := w.CM.CertmanagerV1().CertificateRequests("many").DeleteCollection(t.Context(), metav1.DeleteOptions{}, metav1.ListOptions{}); err != nil {
+		t.Error(err)
 	}
 	leavesNothing(t)
 }

@@ -80,11 +80,11 @@ func issue(t *testing.T, namespace, name, kind, issuer string, dnsNames ...strin
 func leavesNothing(t *testing.T) {
 	t.Helper()
 	const prefix = "signpost:{" + world.Zone + "}:"
-	const era, replicas = prefix + "era", prefix + "replicas" // of the servers, not of a challenge
+	const era, replicas, seen = prefix + "era", prefix + "replicas", prefix + "seen:" // of the servers, not of a challenge
 	var keys []string
 	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		var err error
-		if keys, err = w.Redis.Keys(t.Context(), "*"); err == nil && !slices.ContainsFunc(keys, func(k string) bool { return k != era && k != replicas }) {
+		if keys, err = w.Redis.Keys(t.Context(), "*"); err == nil && !slices.ContainsFunc(keys, func(k string) bool { return k != era && k != replicas && !strings.HasPrefix(k, seen) }) {
 			return
 		}
 	}
@@ -142,14 +142,23 @@ func TestRenewal(t *testing.T) {
 	names := []string{"renewal.example.com", "*.renewal.example.com"}
 	first := issue(t, "web", "renewal", "ClusterIssuer", "renewal", names...)
 
-	certificates := w.CM.CertmanagerV1().Certificates("web")
+	renew(t, "web", "renewal")
+	renewed(t, "web", "renewal", first)
+	waitReady(t, "web", "renewal", names...)
+	leavesNothing(t)
+}
+
+// renew makes cert-manager issue a certificate again, as "cmctl renew" does.
+func renew(t *testing.T, namespace, name string) {
+	t.Helper()
+	certificates := w.CM.CertmanagerV1().Certificates(namespace)
 	err := retry.RetryOnConflict(retry.DefaultRetry, func() error { // cert-manager writes there too
-		c, err := certificates.Get(t.Context(), "renewal", metav1.GetOptions{})
+		c, err := certificates.Get(t.Context(), name, metav1.GetOptions{})
 		if err != nil {
 			return err
 		}
 		now := metav1.Now()
-		c.Status.Conditions = append(c.Status.Conditions, cmv1.CertificateCondition{ // as "cmctl renew" does
+		c.Status.Conditions = append(c.Status.Conditions, cmv1.CertificateCondition{
 			Type: cmv1.CertificateConditionIssuing, Status: cmmeta.ConditionTrue, Reason: "ManuallyTriggered",
 			Message: "renewal forced by the test", LastTransitionTime: &now, ObservedGeneration: c.Generation,
 		})
@@ -159,17 +168,20 @@ func TestRenewal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// renewed waits until the Secret has another certificate than before.
+func renewed(t *testing.T, namespace, name string, before *x509.Certificate) {
+	t.Helper()
 	for deadline := time.Now().Add(issuing); ; time.Sleep(100 * time.Millisecond) {
-		second, err := w.Leaf(t.Context(), "web", "renewal")
-		if err == nil && second.SerialNumber.Cmp(first.SerialNumber) != 0 {
-			break
+		second, err := w.Leaf(t.Context(), namespace, name)
+		if err == nil && second.SerialNumber.Cmp(before.SerialNumber) != 0 {
+			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatal("no new certificate\n" + w.Explain("web"))
+			t.Fatal("no new certificate\n" + w.Explain(namespace))
 		}
 	}
-	waitReady(t, "web", "renewal", names...)
-	leavesNothing(t)
 }
 
 func TestTenAtOnce(t *testing.T) {

@@ -35,6 +35,6 @@ func newCA(dir, bin string, a *authority) (*process.Process, error) {
 	return &process.Process{
 		Name: "pebble", Dir: dir,
 		Args: []string{bin, "-config", file, "-dnsserver", ResolverAddress + ":53"},
-		Env:  []string{"PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=0", "PEBBLE_AUTHZREUSE=0"},
+		Env:  []string{"PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=0"},
 	}, os.WriteFile(file, conf, 0o600)
 }

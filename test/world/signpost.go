@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -36,7 +37,7 @@ func (w *World) installSignpost(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := w.Apply(ctx, w.registration()); err != nil {
+	if err := w.Apply(ctx, w.registration()+"---\n"+w.gate()); err != nil {
 		return err
 	}
 	var nameservers []string
@@ -49,7 +50,7 @@ func (w *World) installSignpost(ctx context.Context) error {
 		args := append([]string{"--zone", Zone,
 			"--listen", ReplicaAddress(i) + ":53", "--listen", "[" + ReplicaAddress6(i) + "]:53",
 			"--identity", fmt.Sprintf("signpost-%d", i), "--redis-url", "redis://" + RedisAddress + "/0",
-			"--http-listen", ReplicaAddress(i) + ":8080", "--bind-address", ReplicaAddress(i)}, nameservers...)
+			"--http-listen", ReplicaAddress(i) + ":8080", "--bind-address", ReplicaAddress(i)}, slices.Concat(nameservers, gateFlags())...)
 		r := &Replica{Process: w.Serve(fmt.Sprintf("signpost-%d", i), args...), w: w, index: i}
 		w.Replicas = append(w.Replicas, r)
 		if err := w.start(r.Process); err != nil {
@@ -130,7 +131,10 @@ kind: ClusterRole
 metadata: {name: signpost:watch}
 rules:
   - {apiGroups: [acme.cert-manager.io], resources: [challenges], verbs: [get, list, watch, patch]}
-  - {apiGroups: [acme.cert-manager.io], resources: [orders], verbs: [get]}
+  - {apiGroups: [acme.cert-manager.io], resources: [orders], verbs: [get, delete]}
+  - {apiGroups: [cert-manager.io], resources: [certificaterequests], verbs: [list, watch, patch]}
+  - {apiGroups: [certificates.k8s.io], resources: [certificatesigningrequests], verbs: [list, watch, patch]}
+  - {apiGroups: [admissionregistration.k8s.io], resources: [validatingwebhookconfigurations], resourceNames: [signpost], verbs: [get]}
   - {apiGroups: [cert-manager.io], resources: [certificates], verbs: [get]}
   - {apiGroups: [cert-manager.io], resources: [certificates, issuers, clusterissuers], verbs: [list, watch]}
   - {apiGroups: [""], resources: [events], verbs: [create]}

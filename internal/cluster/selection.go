@@ -1,0 +1,73 @@
+package cluster
+
+import (
+	"context"
+	"net"
+	"slices"
+	"strings"
+
+	acmev1 "github.com/cert-manager/cert-manager/pkg/apis/acme/v1"
+	"github.com/cert-manager/cert-manager/pkg/util/solverpicker"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
+)
+
+// names are the identifiers that cert-manager orders at the CA: DNS names in lower
+// case without a final dot, each once, and IP addresses.
+type names struct{ dns, ips []string }
+
+// orderedNames puts together what an Order, or what it will be made of, asks for.
+// A commonName is an identifier too, if it is a DNS name or an IP address. The CA
+// knows no capital letters and no final dot, so they are folded before anything
+// else looks at the names.
+func orderedNames(dnsNames []string, commonName string, ips []string) (n names) {
+	for _, name := range dnsNames {
+		n.dns = append(n.dns, fold(name))
+	}
+	n.ips = slices.Clone(ips)
+	switch {
+	case commonName == "":
+	case net.ParseIP(commonName) != nil:
+		n.ips = append(n.ips, commonName)
+	case len(validation.IsFullyQualifiedDomainName(nil, strings.TrimPrefix(commonName, "*."))) == 0:
+		n.dns = append(n.dns, fold(commonName))
+	}
+	slices.Sort(n.dns)
+	slices.Sort(n.ips)
+	n.dns, n.ips = slices.Compact(n.dns), slices.Compact(n.ips)
+	return n
+}
+
+func fold(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) }
+
+// offers are the sets of challenge types with which a CA may come. Selection runs
+// when the CA has answered, so every one of them counts.
+var offers = map[bool][][]acmev1.ACMEChallenge{ // by whether it is a wildcard (RFC 8555 section 7.1.3)
+	true:  {{{Type: "dns-01"}}},
+	false: {{{Type: "dns-01"}}, {{Type: "http-01"}}, {{Type: "dns-01"}, {Type: "http-01"}}},
+}
+
+// picked returns the configs of our solvers that cert-manager would pick for a
+// name, whatever the CA offers; ours is false if it would pick none of them.
+// labels are those of the Order.
+func (c Config) picked(solvers []acmev1.ACMEChallengeSolver, labels map[string]string, name string) (configs []*apiextensionsv1.JSON, ours bool) {
+	order := &acmev1.Order{ObjectMeta: metav1.ObjectMeta{Labels: labels}}
+	for _, offer := range offers[strings.HasPrefix(name, "*.")] {
+		s, _ := solverpicker.Pick(context.Background(), name, offer, solvers, order)
+		if s != nil && c.solves(*s) {
+			configs, ours = append(configs, s.DNS01.Webhook.Config), true
+		}
+	}
+	return configs, ours
+}
+
+// selected returns those of the names that come to us.
+func (c Config) selected(solvers []acmev1.ACMEChallengeSolver, labels map[string]string, dnsNames []string) (list []string) {
+	for _, name := range dnsNames {
+		if _, ours := c.picked(solvers, labels, name); ours {
+			list = append(list, name)
+		}
+	}
+	return list
+}

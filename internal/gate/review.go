@@ -1,0 +1,128 @@
+package gate
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+
+	acmev1 "github.com/cert-manager/cert-manager/pkg/apis/acme/v1"
+	admissionv1 "k8s.io/api/admission/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+
+	"github.com/signpost-acme/signpost/internal/cluster"
+)
+
+// maxNames is how many names an Order may have that the gate looks at. CAs take no
+// more.
+const maxNames = 100
+
+// Cluster is what the gate needs to know of the cluster. See cluster.Cluster.
+type Cluster interface {
+	// Ready reports whether the Issuers have been read.
+	Ready() bool
+	// Order returns what an Order wants; it depends on the Order and the Issuers alone.
+	Order(o *acmev1.Order) cluster.Wanted
+}
+
+// Gate decides on Orders. Its methods may be called from many goroutines.
+type Gate struct {
+	cluster Cluster
+	looks   *Looks
+	creator string // user name of cert-manager's controller
+	log     *slog.Logger
+	metrics metrics
+	slots   chan struct{} // one for each review under way
+}
+
+// New returns a gate. creator is the one user, as the API server names it, who may
+// create Orders for protected Issuers: cert-manager's controller.
+func New(c Cluster, looks *Looks, creator string, log *slog.Logger) *Gate {
+	return &Gate{cluster: c, looks: looks, creator: creator, log: log, metrics: newMetrics(), slots: make(chan struct{}, maxReviews)}
+}
+
+// verdict is what a review says; the text is stable from one try to the next.
+type verdict struct {
+	allowed bool
+	text    string // why not
+	result  string // for the metric: allowed, denied, ignored
+}
+
+var passed = verdict{allowed: true, result: resultIgnored}
+
+func denied(format string, args ...any) verdict {
+	return verdict{text: clip(fmt.Sprintf(format, args...)), result: resultDenied}
+}
+
+// Review decides on one request of the API server. It starts no look and waits
+// for nothing but, briefly, for what other replicas have seen.
+func (g *Gate) Review(ctx context.Context, r *admissionv1.AdmissionRequest) (allowed bool, text string) {
+	v := g.review(ctx, r)
+	g.metrics.reviews.WithLabelValues(v.result).Inc()
+	return v.allowed, v.text
+}
+
+func (g *Gate) review(ctx context.Context, r *admissionv1.AdmissionRequest) verdict {
+	if r.Resource.Group != acmev1.SchemeGroupVersion.Group || r.Resource.Resource != "orders" || r.SubResource != "" {
+		return passed
+	}
+	var now, before acmev1.Order
+	if err := json.Unmarshal(r.Object.Raw, &now); err != nil {
+		return denied("the Order cannot be read: it is not an Order of %s", acmev1.SchemeGroupVersion)
+	}
+	now.Namespace = r.Namespace
+	if !g.cluster.Ready() {
+		return denied("Signpost has not read the Issuers of this cluster yet, and cannot tell whose records this Order needs; it is retried")
+	}
+	switch r.Operation {
+	case admissionv1.Create:
+		return g.create(ctx, &now, r.UserInfo.Username)
+	case admissionv1.Update:
+		if err := json.Unmarshal(r.OldObject.Raw, &before); err != nil {
+			return denied("the Order cannot be read: what it was before is not an Order of %s", acmev1.SchemeGroupVersion)
+		}
+		before.Namespace = r.Namespace
+		return g.update(ctx, &before, &now)
+	}
+	return passed
+}
+
+func (g *Gate) create(ctx context.Context, o *acmev1.Order, user string) verdict {
+	w := g.cluster.Order(o)
+	if w.Protected && user != g.creator {
+		return denied("Orders for %s, whose certificates Signpost guards, are created by cert-manager alone; make a Certificate or a CertificateRequest", w.Issuer)
+	}
+	return g.decide(ctx, o, w)
+}
+
+// update decides on a change. The spec of an Order can be changed, and with it the
+// names and the Issuer; cert-manager never does that.
+func (g *Gate) update(ctx context.Context, before, now *acmev1.Order) verdict {
+	if equality.Semantic.DeepEqual(before.Spec, now.Spec) && equality.Semantic.DeepEqual(before.Labels, now.Labels) {
+		return passed
+	}
+	was, is := g.cluster.Order(before), g.cluster.Order(now)
+	for _, w := range []cluster.Wanted{was, is} {
+		if w.Protected {
+			return denied("an Order for %s, whose certificates Signpost guards, cannot be changed; make another Certificate or CertificateRequest", w.Issuer)
+		}
+	}
+	return g.decide(ctx, now, is)
+}
+
+func (g *Gate) decide(ctx context.Context, o *acmev1.Order, w cluster.Wanted) verdict {
+	switch {
+	case w.Refused != "":
+	case len(w.Targets) == 0 && !w.Protected:
+		return passed
+	case len(w.Targets) == 0:
+		return verdict{allowed: true, result: resultAllowed}
+	case len(w.Targets) > maxNames:
+		return denied("an Order that Signpost decides on has at most %d names; split the Certificate", maxNames)
+	case g.looks.Fresh(ctx, w.Targets):
+		g.log.Debug("an Order is let through", "namespace", o.Namespace, "order", o.Name, "issuer", w.Issuer.String())
+		return verdict{allowed: true, result: resultAllowed}
+	}
+	g.log.Debug("an Order is denied", "namespace", o.Namespace, "order", o.Name, "issuer", w.Issuer.String())
+	return verdict{text: denial(w), result: resultDenied}
+}

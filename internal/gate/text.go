@@ -1,0 +1,58 @@
+package gate
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/signpost-acme/signpost/internal/cluster"
+	"github.com/signpost-acme/signpost/internal/zone"
+)
+
+// maxText bounds what is said about an Order, in octets.
+const maxText = 1024
+
+// denial is what cert-manager writes into the status of the request. It is a
+// function of the Order alone: a text that changed would be a change of status,
+// for which cert-manager tries again at once and without end. So it does not say
+// what was seen, nor which of the records are missing: events and the page do.
+func denial(w cluster.Wanted) string {
+	if w.Refused != "" {
+		return clip(w.Refused)
+	}
+	const (
+		begin = "Signpost lets this Order through when the owners' records for namespace %s are there: "
+		end   = ". It goes on by itself within seconds of their being seen; the events of the Certificate say what is missing"
+	)
+	var b strings.Builder
+	fmt.Fprintf(&b, begin, w.Targets[0].Scope)
+	for i, t := range w.Targets {
+		record := recordText(t)
+		more := fmt.Sprintf("and %d more: see signpost records --scope %s", len(w.Targets)-i, t.Scope)
+		if i > 0 && b.Len()+len(record)+len(more)+len(end)+len("; ; ") > maxText {
+			b.WriteString("; " + more)
+			break
+		}
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		b.WriteString(record)
+	}
+	return b.String() + end
+}
+
+func recordText(t zone.Target) string { return t.Challenge + " CNAME " + t.Name }
+
+// clip keeps a text, which may have what somebody has typed in it, to one line of
+// maxText octets.
+func clip(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, s)
+	if len(s) > maxText {
+		s = strings.ToValidUTF8(s[:maxText-len("…")], "") + "…"
+	}
+	return s
+}
