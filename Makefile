@@ -109,7 +109,7 @@ image: ## build the image with docker or buildah (PLATFORMS=linux/amd64,linux/ar
 
 bench: build ## measure on this machine, beside other DNS servers; writes docs/benchmarks.md (PARTS="peers scale ready")
 	@hack/setup bench
-	go test -run '^$$' -bench . -benchmem ./dnsserve ./internal/records
+	go test -run '^$$' -bench . -benchmem ./dnsserve ./internal/store
 	@$(IN_TEST) go build -o $(BIN)/bench ./cmd/bench
 	@cd test && for part in $(PARTS); do $(BIN)/bench $$part || exit; done
 

@@ -17,7 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/signpost-acme/signpost/dnsserve"
-	"github.com/signpost-acme/signpost/internal/records"
+	"github.com/signpost-acme/signpost/internal/store"
 	"github.com/signpost-acme/signpost/internal/web"
 )
 
@@ -27,8 +27,8 @@ import (
 type daemon struct {
 	settings *settings
 	log      *slog.Logger
-	store    records.Store
-	copy     *records.Copy
+	store    store.Store
+	copy     *store.Copy
 	dns      *dnsserve.Server
 	http     net.Listener // nil for none
 	address  string       // where the other replicas reach our DNS server
@@ -46,7 +46,7 @@ const askedInterval = time.Second
 // newDaemon binds all sockets, so that a port that is taken is found out before
 // anything runs.
 func newDaemon(s *settings, stderr io.Writer) (d *daemon, err error) {
-	d = &daemon{settings: s, log: newLogger(stderr, s.logFormat, s.level), copy: &records.Copy{Prepare: dnsserve.Prepare}}
+	d = &daemon{settings: s, log: newLogger(stderr, s.logFormat, s.level), copy: &store.Copy{Prepare: dnsserve.Prepare}}
 	if s.identity == "" {
 		s.identity, _ = os.Hostname()
 	}
@@ -75,10 +75,10 @@ func newDaemon(s *settings, stderr io.Writer) (d *daemon, err error) {
 	}
 	if s.redis.URL == "" {
 		d.log.Warn("no --redis-url: records are kept in this process; do not run more than one replica")
-		d.store = records.NewMemory()
+		d.store = store.NewMemory()
 		return d, nil
 	}
-	d.store, err = records.NewRedis(s.zone.Origin(), s.redis, d.log)
+	d.store, err = store.NewRedis(s.zone.Origin(), s.redis, d.log)
 	return d, err
 }
 
@@ -141,7 +141,7 @@ func (d *daemon) readiness(ready func() error) func() error {
 // announce says in the store that this DNS server is live, from the moment that
 // it has read everything until ctx is done.
 func (d *daemon) announce(ctx context.Context) {
-	ticker := time.NewTicker(records.HeartbeatInterval)
+	ticker := time.NewTicker(store.HeartbeatInterval)
 	defer ticker.Stop()
 	for {
 		pause := ticker.C

@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/signpost-acme/signpost/internal/records"
+	"github.com/signpost-acme/signpost/internal/store"
 	"github.com/signpost-acme/signpost/internal/zone"
 )
 
@@ -24,7 +24,7 @@ type settings struct {
 	advertise     string
 	identity      string
 	httpListen    string
-	redis         records.RedisOptions
+	redis         store.RedisOptions
 	shutdownDelay time.Duration
 	logFormat     string
 	logLevel      string

@@ -10,7 +10,7 @@ import (
 
 	"github.com/signpost-acme/signpost/internal/check"
 	"github.com/signpost-acme/signpost/internal/cluster"
-	"github.com/signpost-acme/signpost/internal/records"
+	"github.com/signpost-acme/signpost/internal/store"
 	"github.com/signpost-acme/signpost/internal/web"
 	"github.com/signpost-acme/signpost/internal/zone"
 )
@@ -190,7 +190,7 @@ func (s *status) asked(ctx context.Context, c cluster.Challenge) (out web.Asked)
 	}
 	for network, n := range counts {
 		out.Answered += n
-		if network != records.OtherNetworks {
+		if network != store.OtherNetworks {
 			out.Networks = append(out.Networks, network)
 		}
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/miekg/dns"
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/signpost-acme/signpost/internal/dnsworld"
+	"github.com/signpost-acme/signpost/internal/dnstest"
 )
 
 // worldCommand gives a session a DNS of its own, on loopback addresses:
@@ -23,14 +23,14 @@ import (
 //
 // $WORLD_PORT is the port of all its servers, and what signpost takes for 53.
 func worldCommand(t *testing.T) func(*testscript.TestScript, bool, []string) {
-	worlds := map[*testscript.TestScript]*dnsworld.World{}
+	worlds := map[*testscript.TestScript]*dnstest.World{}
 	lock := make(chan struct{}, 1)
 	return func(ts *testscript.TestScript, _ bool, args []string) {
 		lock <- struct{}{}
 		defer func() { <-lock }()
 		w := worlds[ts]
 		if w == nil {
-			w = dnsworld.New(t)
+			w = dnstest.New(t)
 			worlds[ts] = w
 			ts.Setenv("WORLD_PORT", fmt.Sprint(w.Port))
 			ts.Setenv("SIGNPOST_AUTHORITATIVE_PORT", fmt.Sprint(w.Port))
@@ -41,7 +41,7 @@ func worldCommand(t *testing.T) func(*testscript.TestScript, bool, []string) {
 		case "resolver":
 			ts.Setenv("SIGNPOST_RESOLVER", w.Resolver(args[1]))
 		case "silent":
-			w.Hook(args[1], dnsworld.Silent)
+			w.Hook(args[1], dnstest.Silent)
 		default:
 			ts.Fatalf("world %s: there is no such thing", args[0])
 		}
@@ -74,7 +74,7 @@ func TestZoneFileParses(t *testing.T) {
 // Hundreds of domains are checked a few at a time, with progress.
 func TestCheckManyDomains(t *testing.T) {
 	const resolver = "127.53.0.53"
-	w := dnsworld.New(t)
+	w := dnstest.New(t)
 	at := w.Resolver(resolver)
 	var now, most atomic.Int32
 	w.Hook(resolver, func(q *dns.Msg, _ string) (*dns.Msg, bool) {
@@ -85,7 +85,7 @@ func TestCheckManyDomains(t *testing.T) {
 			time.Sleep(2 * time.Millisecond)
 			defer now.Add(-1)
 		}
-		m := dnsworld.Reply(q)
+		m := dnstest.Reply(q)
 		m.Rcode = dns.RcodeServerFailure
 		return m, true
 	})

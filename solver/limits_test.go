@@ -7,7 +7,7 @@ import (
 
 	whapi "github.com/cert-manager/cert-manager/pkg/acme/webhook/apis/acme/v1alpha1"
 
-	"github.com/signpost-acme/signpost/internal/records"
+	"github.com/signpost-acme/signpost/internal/store"
 	"github.com/signpost-acme/signpost/internal/zone"
 )
 
@@ -19,14 +19,14 @@ func TestLimits(t *testing.T) {
 		t.Fatal(err)
 	}
 	id, _ := zone.ParseID(clusterTarget[:36])
-	for i := range records.MaxValues - 1 {
+	for i := range store.MaxValues - 1 {
 		if err := w.store.Add(t.Context(), id, fmt.Sprint(i)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	more := request(func(r *whapi.ChallengeRequest) { r.Key = "more" })
 	one, two := w.solver.Present(more), w.solver.Present(more)
-	if !errors.Is(one, records.ErrLimit) || one.Error() != two.Error() {
+	if !errors.Is(one, store.ErrLimit) || one.Error() != two.Error() {
 		t.Errorf("Present = %v, then %v", one, two)
 	}
 	serves(t, servers, clusterTarget, key, true)

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/signpost-acme/signpost/internal/cluster"
-	"github.com/signpost-acme/signpost/internal/records"
+	"github.com/signpost-acme/signpost/internal/store"
 )
 
 // memory is what this replica has presented itself. cert-manager notes that in
@@ -30,7 +30,7 @@ func (m *memory) add(namespace, domain, key string) {
 	now := time.Now()
 	if len(m.what) >= maxMemory {
 		for p, t := range m.what {
-			if now.Sub(t) > records.Lifetime || len(m.what) >= maxMemory {
+			if now.Sub(t) > store.Lifetime || len(m.what) >= maxMemory {
 				delete(m.what, p)
 			}
 		}

@@ -20,7 +20,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/signpost-acme/signpost/internal/check"
-	"github.com/signpost-acme/signpost/internal/records"
+	"github.com/signpost-acme/signpost/internal/store"
 	"github.com/signpost-acme/signpost/internal/zone"
 )
 
@@ -38,7 +38,7 @@ const (
 	goneTimeout = 5 * time.Second
 )
 
-// Store is where challenge values are put. See records.Store for the contract.
+// Store is where challenge values are put. See store.Store for the contract.
 type Store interface {
 	Add(ctx context.Context, id uuid.UUID, value string) error
 	Remove(ctx context.Context, id uuid.UUID, value string) error
@@ -119,7 +119,7 @@ func (s *Solver) present(ctx context.Context, req *whapi.ChallengeRequest) error
 	name := s.zone.Name(id)
 	log = log.With("target", name)
 	if err := s.store.Add(ctx, id, req.Key); err != nil {
-		if errors.Is(err, records.ErrLimit) {
+		if errors.Is(err, store.ErrLimit) {
 			log.Warn("a challenge is refused", "reason", err)
 			return err
 		}
@@ -204,8 +204,8 @@ func checkKey(key string) error {
 	if key == "" {
 		return fmt.Errorf("the challenge's key is empty")
 	}
-	if len(key) > records.MaxValueSize {
-		return fmt.Errorf("the challenge's key is longer than the %d characters that fit into a TXT record's string", records.MaxValueSize)
+	if len(key) > store.MaxValueSize {
+		return fmt.Errorf("the challenge's key is longer than the %d characters that fit into a TXT record's string", store.MaxValueSize)
 	}
 	for i := range len(key) {
 		if c := key[i]; c <= ' ' || c > '~' || c == '"' || c == '\\' {

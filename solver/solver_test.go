@@ -14,8 +14,8 @@ import (
 
 	"github.com/signpost-acme/signpost/dnsserve"
 	"github.com/signpost-acme/signpost/internal/check"
-	"github.com/signpost-acme/signpost/internal/records"
 	"github.com/signpost-acme/signpost/internal/redistest"
+	"github.com/signpost-acme/signpost/internal/store"
 	"github.com/signpost-acme/signpost/internal/zone"
 	"github.com/signpost-acme/signpost/solver"
 )
@@ -30,7 +30,7 @@ const (
 type world struct {
 	zone   *zone.Zone
 	redis  *redistest.Server
-	store  *records.Redis
+	store  *store.Redis
 	solver *solver.Solver
 
 	cname check.Result // what lookUp says; the zero Result is fine with the gate
@@ -45,7 +45,7 @@ func newWorld(t *testing.T, servers int) (*world, []string) {
 		t.Fatal(err)
 	}
 	w := &world{zone: z, redis: redistest.Start(t)}
-	w.store, err = records.NewRedis(z.Origin(), records.RedisOptions{URL: w.redis.URL()}, slog.New(slog.DiscardHandler))
+	w.store, err = store.NewRedis(z.Origin(), store.RedisOptions{URL: w.redis.URL()}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func newWorld(t *testing.T, servers int) (*world, []string) {
 func (w *world) startServer(t *testing.T) string {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	c, done := &records.Copy{}, make(chan struct{})
+	c, done := &store.Copy{}, make(chan struct{})
 	ns, err := w.zone.Nameservers([]string{"ns.example.com"})
 	if err != nil {
 		t.Fatal(err)
@@ -286,7 +286,7 @@ func TestRedisGone(t *testing.T) {
 	go func() { // its heartbeats
 		for t.Context().Err() == nil {
 			_ = w.store.Announce(t.Context(), servers[0])
-			time.Sleep(records.HeartbeatInterval)
+			time.Sleep(store.HeartbeatInterval)
 		}
 	}()
 	if err := w.solver.Present(other); err != nil {

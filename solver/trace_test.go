@@ -13,12 +13,12 @@ import (
 
 	"github.com/signpost-acme/signpost/internal/check"
 	"github.com/signpost-acme/signpost/internal/cluster"
-	"github.com/signpost-acme/signpost/internal/records"
+	"github.com/signpost-acme/signpost/internal/store"
 	"github.com/signpost-acme/signpost/internal/zone"
 )
 
 // broken is a store that takes nothing.
-type broken struct{ *records.Memory }
+type broken struct{ *store.Memory }
 
 func (broken) Add(context.Context, uuid.UUID, string) error    { return errors.New("full") }
 func (broken) Remove(context.Context, uuid.UUID, string) error { return errors.New("full") }
@@ -35,7 +35,7 @@ func TestTrace(t *testing.T) {
 	result := check.Result{}
 	lookUp := func(context.Context, string, string) check.Result { return result }
 	serves := func(context.Context, string, string, string) (bool, error) { return true, nil }
-	store := records.NewMemory()
+	store := store.NewMemory()
 	_ = store.Announce(t.Context(), "192.0.2.1:53")
 	c := challenge()
 	req := &whapi.ChallengeRequest{ResourceNamespace: c.Scope, DNSName: c.Domain, Key: c.Key}

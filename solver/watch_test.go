@@ -13,7 +13,7 @@ import (
 
 	"github.com/signpost-acme/signpost/internal/check"
 	"github.com/signpost-acme/signpost/internal/cluster"
-	"github.com/signpost-acme/signpost/internal/records"
+	"github.com/signpost-acme/signpost/internal/store"
 	"github.com/signpost-acme/signpost/internal/zone"
 )
 
@@ -64,7 +64,7 @@ func (f *fakeChallenges) Tell(_ context.Context, _ cluster.Challenge, _, message
 }
 
 // watching runs a Watcher in a bubble with its own clock.
-func watching(t *testing.T, f *fakeChallenges, lookUp LookUp, test func(t *testing.T, store *records.Memory, z *zone.Zone)) {
+func watching(t *testing.T, f *fakeChallenges, lookUp LookUp, test func(t *testing.T, store *store.Memory, z *zone.Zone)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		z, err := zone.New("acme.example.com")
@@ -72,7 +72,7 @@ func watching(t *testing.T, f *fakeChallenges, lookUp LookUp, test func(t *testi
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
-		store := records.NewMemory()
+		store := store.NewMemory()
 		w := &Watcher{Challenges: f, Store: store, Zone: z, LookUp: lookUp, Presented: f.presented, Log: slog.New(slog.DiscardHandler)}
 		go w.Run(ctx)
 		test(t, store, z)
@@ -93,7 +93,7 @@ func TestWatcherNudges(t *testing.T) {
 	result := check.Result{Status: check.Failed, Hint: "add it"}
 	set := func(r check.Result) { mu.Lock(); defer mu.Unlock(); result = r }
 	lookUp := func(context.Context, string, string) check.Result { mu.Lock(); defer mu.Unlock(); return result }
-	watching(t, f, lookUp, func(t *testing.T, _ *records.Memory, _ *zone.Zone) {
+	watching(t, f, lookUp, func(t *testing.T, _ *store.Memory, _ *zone.Zone) {
 		c := challenge()
 		c.Reason = "add it"
 		f.mu.Lock()
@@ -140,7 +140,7 @@ func TestWatcherRestores(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := &fakeChallenges{here: tc.here, watched: []cluster.Challenge{tc.watched}, current: map[types.UID][]cluster.Challenge{"1": tc.current}}
-			watching(t, f, nil, func(t *testing.T, store *records.Memory, z *zone.Zone) {
+			watching(t, f, nil, func(t *testing.T, store *store.Memory, z *zone.Zone) {
 				time.Sleep(10 * time.Second)
 				synctest.Wait()
 				id, err := z.ID("cert-manager", "example.com")

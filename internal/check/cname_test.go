@@ -9,7 +9,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/signpost-acme/signpost/internal/check"
-	"github.com/signpost-acme/signpost/internal/dnsworld"
+	"github.com/signpost-acme/signpost/internal/dnstest"
 )
 
 // Each way in which a domain's records can be wrong has its own name and says
@@ -101,14 +101,14 @@ func TestCNAME(t *testing.T) {
 // A resolver that does not tell is named; it is never taken for a "no".
 func TestResolverDoesNotTell(t *testing.T) {
 	for name, tc := range map[string]struct {
-		hook dnsworld.Hook
+		hook dnstest.Hook
 		want string
 	}{
-		"silent":   {dnsworld.Silent, "did not answer"},
-		"servfail": {dnsworld.Fails(dns.RcodeServerFailure), "answered SERVFAIL for _acme-challenge.customer.example CNAME"},
-		"refused":  {dnsworld.Fails(dns.RcodeRefused), "answered REFUSED"},
+		"silent":   {dnstest.Silent, "did not answer"},
+		"servfail": {dnstest.Fails(dns.RcodeServerFailure), "answered SERVFAIL for _acme-challenge.customer.example CNAME"},
+		"refused":  {dnstest.Fails(dns.RcodeRefused), "answered REFUSED"},
 		"liar": {func(q *dns.Msg, _ string) (*dns.Msg, bool) {
-			m := dnsworld.Reply(q)
+			m := dnstest.Reply(q)
 			m.Question[0].Name = "www.example."
 			return m, true
 		}, "answered another question"},
@@ -143,7 +143,7 @@ func TestResolverDoesNotTell(t *testing.T) {
 func TestFirstResolverIsDead(t *testing.T) {
 	w := newWorld(t)
 	w.setDomain("_acme-challenge CNAME " + w.target + ".")
-	w.Hook(resolver, dnsworld.Silent)
+	w.Hook(resolver, dnstest.Silent)
 	w.Resolvers = append(w.Resolvers, w.Resolver("127.53.0.54"))
 	w.Timeout = time.Second
 	start := time.Now()
@@ -160,7 +160,7 @@ func TestTruncated(t *testing.T) {
 	w := newWorld(t)
 	w.setDomain("_acme-challenge CNAME " + w.target + ".")
 	w.Hook(resolver, func(q *dns.Msg, network string) (*dns.Msg, bool) {
-		m := dnsworld.Reply(q)
+		m := dnstest.Reply(q)
 		m.Truncated = true
 		return m, network == "udp"
 	})

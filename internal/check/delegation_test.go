@@ -11,7 +11,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/signpost-acme/signpost/internal/check"
-	"github.com/signpost-acme/signpost/internal/dnsworld"
+	"github.com/signpost-acme/signpost/internal/dnstest"
 	"github.com/signpost-acme/signpost/internal/zone"
 )
 
@@ -25,7 +25,7 @@ func TestDelegation(t *testing.T) {
 		}
 	}
 	// front puts something between the world and our server.
-	front := func(hook dnsworld.Hook) func(*testing.T, *world) {
+	front := func(hook dnstest.Hook) func(*testing.T, *world) {
 		return func(_ *testing.T, w *world) { w.Hook(ourServer, hook) }
 	}
 	inside := func(records string) func(*testing.T, *world) {
@@ -54,8 +54,8 @@ func TestDelegation(t *testing.T) {
 		{"no glue", inside(""), []string{"glue-missing"}, "Add ns.acme.example.com A 127.53.0.20 beside the NS record"},
 		{"other glue", inside("ns.acme A 127.53.0.21"), []string{"glue-differs", "server-udp"}, "Change the glue"},
 		{"nobody there", func(*testing.T, *world) {}, []string{"server-udp"}, "Let UDP port 53"},
-		{"silence", front(dnsworld.Silent), []string{"server-udp"}, "Let UDP port 53"},
-		{"another server", front(dnsworld.Fails(dns.RcodeRefused)), []string{"server-not-authoritative"}, "does not serve acme.example.com"},
+		{"silence", front(dnstest.Silent), []string{"server-udp"}, "Let UDP port 53"},
+		{"another server", front(dnstest.Fails(dns.RcodeRefused)), []string{"server-not-authoritative"}, "does not serve acme.example.com"},
 		{"no TCP", front(func(q *dns.Msg, network string) (*dns.Msg, bool) {
 			if network == "tcp" {
 				return nil, true
@@ -64,7 +64,7 @@ func TestDelegation(t *testing.T) {
 		}), []string{"server-tcp"}, "Let TCP port 53"},
 		{"another server at TCP", front(func(q *dns.Msg, network string) (*dns.Msg, bool) {
 			if network == "tcp" {
-				return dnsworld.Fails(dns.RcodeRefused)(q, network)
+				return dnstest.Fails(dns.RcodeRefused)(q, network)
 			}
 			return ourAnswer(q), true
 		}), []string{"server-tcp"}, "Send TCP port 53"},
@@ -93,7 +93,7 @@ func TestDelegation(t *testing.T) {
 		}, []string{"delegation-unknown"}, "do not answer"},
 		{"the resolver is silent", func(t *testing.T, w *world) {
 			w.serve(t, ourServer, nsFlag)
-			w.Hook(resolver, dnsworld.Silent)
+			w.Hook(resolver, dnstest.Silent)
 		}, []string{"delegation-unknown", "nameserver-unknown"}, "--resolver"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -130,7 +130,7 @@ func TestDelegation(t *testing.T) {
 
 // ourAnswer is as our server would answer for SOA and NS.
 func ourAnswer(q *dns.Msg) *dns.Msg {
-	m := dnsworld.Reply(q)
+	m := dnstest.Reply(q)
 	m.Authoritative = true
 	h := dns.RR_Header{Name: q.Question[0].Name, Rrtype: q.Question[0].Qtype, Class: dns.ClassINET}
 	if h.Rrtype == dns.TypeNS {

@@ -10,7 +10,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/signpost-acme/signpost/internal/check"
-	"github.com/signpost-acme/signpost/internal/dnsworld"
+	"github.com/signpost-acme/signpost/internal/dnstest"
 )
 
 // What a resolver does not show.
@@ -47,7 +47,7 @@ func TestDomain(t *testing.T) {
 		{"bogus", func(w *world) {
 			w.setDomain(right(w))
 			w.Hook(resolver, func(q *dns.Msg, _ string) (*dns.Msg, bool) {
-				m := dnsworld.Reply(q)
+				m := dnstest.Reply(q)
 				m.Rcode = dns.RcodeServerFailure
 				return m, !q.CheckingDisabled
 			})
@@ -76,7 +76,7 @@ func TestDomain(t *testing.T) {
 }
 
 // remembered is a resolver that still has what the domain's zone was before.
-func remembered(w *world, records string) dnsworld.Hook {
+func remembered(w *world, records string) dnstest.Hook {
 	const cache = "127.53.0.40"
 	w.Serve(domain, domainZone+records, cache)
 	return func(q *dns.Msg, _ string) (*dns.Msg, bool) {
@@ -89,9 +89,9 @@ func remembered(w *world, records string) dnsworld.Hook {
 }
 
 // without is a resolver that follows a CNAME rather than say what is beside it.
-func without(w *world, qtype uint16) dnsworld.Hook {
+func without(w *world, qtype uint16) dnstest.Hook {
 	return func(q *dns.Msg, _ string) (*dns.Msg, bool) {
-		m := dnsworld.Reply(q)
+		m := dnstest.Reply(q)
 		return m, q.Question[0].Qtype == qtype
 	}
 }
@@ -143,7 +143,7 @@ func TestCAA(t *testing.T) {
 func TestCAAUnknown(t *testing.T) {
 	w := newWorld(t)
 	w.Hook(resolver, func(q *dns.Msg, _ string) (*dns.Msg, bool) {
-		m := dnsworld.Reply(q)
+		m := dnstest.Reply(q)
 		m.Rcode = dns.RcodeServerFailure
 		return m, q.Question[0].Qtype == dns.TypeCAA
 	})

@@ -9,7 +9,7 @@ import (
 
 	"github.com/signpost-acme/signpost/dnsserve"
 	"github.com/signpost-acme/signpost/internal/check"
-	"github.com/signpost-acme/signpost/internal/dnsworld"
+	"github.com/signpost-acme/signpost/internal/dnstest"
 	"github.com/signpost-acme/signpost/internal/zone"
 )
 
@@ -54,7 +54,7 @@ www A 192.0.2.80
 `
 
 type world struct {
-	*dnsworld.World
+	*dnstest.World
 	*check.Checker
 	target string // of domain
 }
@@ -62,8 +62,8 @@ type world struct {
 // newWorld is right, but for the domain's CNAME.
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{World: dnsworld.New(t)}
-	w.Serve(".", rootZone, dnsworld.RootServer)
+	w := &world{World: dnstest.New(t)}
+	w.Serve(".", rootZone, dnstest.RootServer)
 	w.Serve("example.com", parentZone, parentServer)
 	w.Serve("elsewhere.example", "x A 192.0.2.1", domainServer)
 	w.setDomain("")

@@ -14,8 +14,8 @@ import (
 
 	"github.com/signpost-acme/signpost/dnsserve"
 	"github.com/signpost-acme/signpost/internal/check"
-	"github.com/signpost-acme/signpost/internal/records"
 	"github.com/signpost-acme/signpost/internal/redistest"
+	"github.com/signpost-acme/signpost/internal/store"
 	"github.com/signpost-acme/signpost/internal/zone"
 	"github.com/signpost-acme/signpost/solver"
 	"github.com/signpost-acme/signpost/test/sandbox"
@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 func newSolver(t *testing.T, z *zone.Zone) (*solver.Solver, string) {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	store, err := records.NewRedis(z.Origin(), records.RedisOptions{URL: redistest.Start(t).URL()}, log)
+	store, err := store.NewRedis(z.Origin(), store.RedisOptions{URL: redistest.Start(t).URL()}, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +41,7 @@ func newSolver(t *testing.T, z *zone.Zone) (*solver.Solver, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	copied := &records.Copy{}
+	copied := &store.Copy{}
 	server, err := dnsserve.Listen(dnsserve.Config{Zone: z, Nameservers: ns, Records: copied, Listen: []string{"127.0.0.1:0"}})
 	if err != nil {
 		t.Fatal(err)
@@ -51,7 +51,7 @@ func newSolver(t *testing.T, z *zone.Zone) (*solver.Solver, string) {
 	go func() { store.Follow(ctx, copied); close(followed) }()
 	go func() { served <- server.Run(ctx) }()
 	address := server.Addrs()[0].String()
-	ticker := time.NewTicker(records.HeartbeatInterval)
+	ticker := time.NewTicker(store.HeartbeatInterval)
 	go func() {
 		for ; ctx.Err() == nil; <-ticker.C {
 			_ = store.Announce(ctx, address)

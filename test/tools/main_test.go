@@ -14,7 +14,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/miekg/dns"
 
-	"github.com/signpost-acme/signpost/internal/records"
+	"github.com/signpost-acme/signpost/internal/store"
 	"github.com/signpost-acme/signpost/test/world"
 )
 
@@ -45,7 +45,7 @@ func TestMain(m *testing.M) {
 // addRecords adds the values, and a domain's CNAME to one of them, and waits until
 // every replica has them.
 func addRecords(ctx context.Context, w *world.World) error {
-	store, err := records.NewRedis(world.Zone, records.RedisOptions{URL: "redis://" + world.RedisAddress + "/0"}, slog.New(slog.DiscardHandler))
+	store, err := store.NewRedis(world.Zone, store.RedisOptions{URL: "redis://" + world.RedisAddress + "/0"}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ import (
 	"github.com/miekg/dns"
 	"github.com/redis/go-redis/v9"
 
-	"github.com/signpost-acme/signpost/internal/records"
+	"github.com/signpost-acme/signpost/internal/store"
 	"github.com/signpost-acme/signpost/test/process"
 	"github.com/signpost-acme/signpost/test/world"
 )
@@ -236,7 +236,7 @@ func change(ctx context.Context, client *redis.Client, ids []string) float64 {
 
 // visible returns the times from the beginning of a change until all replicas answer with it.
 func visible(ctx context.Context, replicas []*server) (p50, p99 time.Duration, err error) {
-	store, err := records.NewRedis(world.Zone, records.RedisOptions{URL: "redis://" + world.RedisAddress + "/0"}, slog.New(slog.DiscardHandler))
+	store, err := store.NewRedis(world.Zone, store.RedisOptions{URL: "redis://" + world.RedisAddress + "/0"}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return 0, 0, err
 	}

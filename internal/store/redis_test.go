@@ -1,4 +1,4 @@
-package records_test
+package store_test
 
 import (
 	"log/slog"
@@ -11,14 +11,14 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/signpost-acme/signpost/internal/records"
 	"github.com/signpost-acme/signpost/internal/redistest"
+	"github.com/signpost-acme/signpost/internal/store"
 )
 
 // The layout is a contract: other tools and older and newer replicas share it.
 func TestRedisLayout(t *testing.T) {
 	server := redistest.Start(t)
-	store := opener(t, records.RedisOptions{URL: server.URL()})()
+	st := opener(t, store.RedisOptions{URL: server.URL()})()
 	client, id := server.Client(), uuid.MustParse("01917426-a1cd-547e-bc8e-ca4d7b697e62")
 	pubsub := client.Subscribe(t.Context(), "signpost:{acme.example.com}")
 	defer pubsub.Close()
@@ -26,13 +26,13 @@ func TestRedisLayout(t *testing.T) {
 	must(t, err)
 
 	before := time.Now()
-	must(t, store.Add(t.Context(), id, "v"))
+	must(t, st.Add(t.Context(), id, "v"))
 	const key = "signpost:{acme.example.com}:01917426-a1cd-547e-bc8e-ca4d7b697e62"
 	score, err := client.ZScore(t.Context(), key, "v").Result()
 	must(t, err)
 	expiry := time.UnixMilli(int64(score))
-	if d := expiry.Sub(before); d < records.Lifetime-time.Second || d > records.Lifetime+10*time.Second {
-		t.Errorf("the value expires after %v, want %v", d, records.Lifetime)
+	if d := expiry.Sub(before); d < store.Lifetime-time.Second || d > store.Lifetime+10*time.Second {
+		t.Errorf("the value expires after %v, want %v", d, store.Lifetime)
 	}
 	if at, err := client.PExpireTime(t.Context(), key).Result(); err != nil || time.UnixMilli(at.Milliseconds()) != expiry {
 		t.Errorf("the key expires at %v, %v; its last value at %v", at, err, expiry)
@@ -40,11 +40,11 @@ func TestRedisLayout(t *testing.T) {
 	if m := <-pubsub.Channel(); m.Payload != id.String() {
 		t.Errorf("published %q, want %q", m.Payload, id)
 	}
-	must(t, store.Remove(t.Context(), id, "v"))
+	must(t, st.Remove(t.Context(), id, "v"))
 	if m := <-pubsub.Channel(); m.Payload != id.String() {
 		t.Errorf("published %q, want %q", m.Payload, id)
 	}
-	must(t, store.Announce(t.Context(), "192.0.2.1:53"))
+	must(t, st.Announce(t.Context(), "192.0.2.1:53"))
 	got, err := client.Keys(t.Context(), "*").Result()
 	must(t, err)
 	slices.Sort(got)
@@ -66,7 +66,7 @@ func TestRedisExpiredAndForeignKeys(t *testing.T) {
 	server.Do("ZADD", "signpost:{other.example.com}:"+uuid.NewString(), future, "another zone's")
 	server.Do("ZADD", prefix+"replicas", past, "192.0.2.9:53", future, "192.0.2.1:53")
 
-	open := opener(t, records.RedisOptions{URL: server.URL()})
+	open := opener(t, store.RedisOptions{URL: server.URL()})
 	c := follow(t, open())
 	for id, want := range map[uuid.UUID][]string{expired: nil, live: {"new"}, foreign: nil} {
 		if !holds(c, id, want...)() {
@@ -84,13 +84,13 @@ func TestRedisExpiredAndForeignKeys(t *testing.T) {
 
 func TestRedisGoneAndBack(t *testing.T) {
 	server := redistest.Start(t)
-	open := opener(t, records.RedisOptions{URL: server.URL()})
-	store, id, second := open(), uuid.New(), uuid.New()
-	must(t, store.Add(t.Context(), id, "v"))
+	open := opener(t, store.RedisOptions{URL: server.URL()})
+	st, id, second := open(), uuid.New(), uuid.New()
+	must(t, st.Add(t.Context(), id, "v"))
 	c := follow(t, open())
 
 	server.Kill()
-	if err := store.Add(t.Context(), second, "v"); err == nil {
+	if err := st.Add(t.Context(), second, "v"); err == nil {
 		t.Fatal("Add succeeded without Redis")
 	}
 	if !holds(c, id, "v")() {
@@ -98,19 +98,19 @@ func TestRedisGoneAndBack(t *testing.T) {
 	}
 	server.Run() // empty
 	eventually(t, "the copy follows the emptied Redis", holds(c, id))
-	must(t, store.Add(t.Context(), second, "w"))
+	must(t, st.Add(t.Context(), second, "w"))
 	eventually(t, "the copy hears of changes again", holds(c, second, "w"))
 
 	server.Do("FLUSHALL")
-	must(t, store.Add(t.Context(), id, "again"))
+	must(t, st.Add(t.Context(), id, "again"))
 	eventually(t, "the copy goes on after FLUSHALL", holds(c, id, "again"))
 }
 
 func TestRedisNotThereAtStart(t *testing.T) {
 	server := redistest.Start(t)
 	server.Kill()
-	open := opener(t, records.RedisOptions{URL: server.URL()})
-	c, s := &records.Copy{}, open()
+	open := opener(t, store.RedisOptions{URL: server.URL()})
+	c, s := &store.Copy{}, open()
 	go s.Follow(t.Context(), c)
 	time.Sleep(50 * time.Millisecond)
 	if _, _, complete := c.Lookup(uuid.New()); complete {
@@ -123,12 +123,12 @@ func TestRedisNotThereAtStart(t *testing.T) {
 // A stopped Redis answers nothing; callers must get an error long before cert-manager's 30 s.
 func TestRedisPausedIsBounded(t *testing.T) {
 	server := redistest.Start(t)
-	store := opener(t, records.RedisOptions{URL: server.URL()})()
-	must(t, store.Announce(t.Context(), "192.0.2.1:53"))
+	st := opener(t, store.RedisOptions{URL: server.URL()})()
+	must(t, st.Announce(t.Context(), "192.0.2.1:53"))
 	server.Pause()
 	defer server.Resume()
 	start := time.Now()
-	if err := store.Add(t.Context(), uuid.New(), "v"); err == nil {
+	if err := st.Add(t.Context(), uuid.New(), "v"); err == nil {
 		t.Error("Add succeeded against a stopped Redis")
 	}
 	if d := time.Since(start); d > 10*time.Second {
@@ -147,18 +147,18 @@ func TestRedisMasterFailsOver(t *testing.T) {
 	eventually(t, "sentinel knows the replica", func() bool {
 		return strings.Contains(sentinel.Do("INFO", "sentinel").(string), "slaves=1")
 	})
-	open := opener(t, records.RedisOptions{URL: sentinel.URL() + "?master_name=signpost"})
-	store, id := open(), uuid.New()
+	open := opener(t, store.RedisOptions{URL: sentinel.URL() + "?master_name=signpost"})
+	st, id := open(), uuid.New()
 	c := follow(t, open())
-	must(t, store.Add(t.Context(), id, "v"))
+	must(t, st.Add(t.Context(), id, "v"))
 	eventually(t, "visible before", holds(c, id, "v"))
 	master.Do("WAIT", 1, 5000) // Redis replicates in its own time; what is lost on the way comes back from the Challenges
 	master.Kill()
-	eventually(t, "writable again after the fail-over", func() bool { return store.Add(t.Context(), id, "w") == nil })
+	eventually(t, "writable again after the fail-over", func() bool { return st.Add(t.Context(), id, "w") == nil })
 	defer func() {
 		if t.Failed() {
 			got, _, complete := c.Lookup(id)
-			values, err := store.Values(t.Context(), id)
+			values, err := st.Values(t.Context(), id)
 			t.Logf("the copy has %q (complete: %v), Redis has %q, %v", got, complete, values, err)
 		}
 	}()
@@ -169,17 +169,17 @@ func TestRedisOptions(t *testing.T) {
 	noPEM := filepath.Join(t.TempDir(), "ca.pem")
 	must(t, os.WriteFile(noPEM, []byte("x"), 0o600))
 	for _, tc := range []struct {
-		options records.RedisOptions
+		options store.RedisOptions
 		want    string
 	}{
-		{records.RedisOptions{URL: "http://host"}, "redis://host:6379/0"},
-		{records.RedisOptions{URL: "host:6379"}, "redis://host:6379/0"},
-		{records.RedisOptions{URL: "redis://:s3cret@host:port:x/"}, "cannot be parsed"},
-		{records.RedisOptions{URL: "redis://host/zero"}, "database number"},
-		{records.RedisOptions{URL: "redis://host/?no_such=1"}, "no_such"},
-		{records.RedisOptions{URL: "redis://host/", CAFile: noPEM}, "write rediss://"},
-		{records.RedisOptions{URL: "rediss://host/", CAFile: noPEM}, "no PEM certificate"},
-		{records.RedisOptions{URL: "rediss://host/", CAFile: noPEM + "x"}, "no such file"},
+		{store.RedisOptions{URL: "http://host"}, "redis://host:6379/0"},
+		{store.RedisOptions{URL: "host:6379"}, "redis://host:6379/0"},
+		{store.RedisOptions{URL: "redis://:s3cret@host:port:x/"}, "cannot be parsed"},
+		{store.RedisOptions{URL: "redis://host/zero"}, "database number"},
+		{store.RedisOptions{URL: "redis://host/?no_such=1"}, "no_such"},
+		{store.RedisOptions{URL: "redis://host/", CAFile: noPEM}, "write rediss://"},
+		{store.RedisOptions{URL: "rediss://host/", CAFile: noPEM}, "no PEM certificate"},
+		{store.RedisOptions{URL: "rediss://host/", CAFile: noPEM + "x"}, "no such file"},
 	} {
 		err := tc.options.Validate()
 		if err == nil || !strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), "s3cret") {
@@ -190,15 +190,15 @@ func TestRedisOptions(t *testing.T) {
 
 func TestRedisWrongPassword(t *testing.T) {
 	server := redistest.Start(t, "--requirepass", "right")
-	for _, o := range []records.RedisOptions{
+	for _, o := range []store.RedisOptions{
 		{URL: "redis://:wr0ng@" + server.Addr},
 		{URL: server.URL(), Password: "wr0ng"},
 		{URL: server.URL(), PasswordFile: filepath.Join(t.TempDir(), "missing")},
 	} {
-		store, err := records.NewRedis(origin, o, slog.New(slog.DiscardHandler))
+		st, err := store.NewRedis(origin, o, slog.New(slog.DiscardHandler))
 		must(t, err)
-		defer store.Close()
-		if err := store.Add(t.Context(), uuid.New(), "v"); err == nil || strings.Contains(err.Error(), "wr0ng") {
+		defer st.Close()
+		if err := st.Add(t.Context(), uuid.New(), "v"); err == nil || strings.Contains(err.Error(), "wr0ng") {
 			t.Errorf("Add = %v", err)
 		}
 	}

@@ -1,4 +1,4 @@
-package dnsworld
+package dnstest
 
 import (
 	"strings"

@@ -1,4 +1,4 @@
-package records_test
+package store_test
 
 import (
 	"testing"
@@ -6,8 +6,8 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/signpost-acme/signpost/internal/records"
 	"github.com/signpost-acme/signpost/internal/redistest"
+	"github.com/signpost-acme/signpost/internal/store"
 )
 
 // Redis comes back empty: what it has lost is served on until somebody has had time
@@ -16,24 +16,24 @@ import (
 func TestRedisLosesEverything(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
-	open := opener(t, records.RedisOptions{URL: server.URL()})
-	store, back, removed, lost := open(), uuid.New(), uuid.New(), uuid.New()
+	open := opener(t, store.RedisOptions{URL: server.URL()})
+	st, back, removed, lost := open(), uuid.New(), uuid.New(), uuid.New()
 	for _, id := range []uuid.UUID{back, removed, lost} {
-		must(t, store.Add(t.Context(), id, "v"))
+		must(t, st.Add(t.Context(), id, "v"))
 	}
 	c := follow(t, open())
 	server.Kill()
 	server.Run()
 	begin := time.Now()
 	eventually(t, "what is removed is gone", func() bool { // the first time, the copy may not listen yet
-		return store.Remove(t.Context(), removed, "v") == nil && holds(c, removed)()
+		return st.Remove(t.Context(), removed, "v") == nil && holds(c, removed)()
 	})
 	for _, id := range []uuid.UUID{back, lost} {
 		if !holds(c, id, "v")() {
 			t.Error("a record that Redis has lost is no longer served")
 		}
 	}
-	must(t, store.Add(t.Context(), back, "v"))
+	must(t, st.Add(t.Context(), back, "v"))
 	eventually(t, "what is put back is there", holds(c, back, "v"))
 	eventually(t, "what is not put back is gone", holds(c, lost))
 	if d := time.Since(begin); d < 5*time.Second {
@@ -49,24 +49,24 @@ func TestRedisLosesEverything(t *testing.T) {
 func TestRedisLosesReplicas(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
-	store := opener(t, records.RedisOptions{URL: server.URL()})()
-	must(t, store.Announce(t.Context(), "192.0.2.1:53"))
-	must(t, store.Announce(t.Context(), "192.0.2.2:53"))
+	st := opener(t, store.RedisOptions{URL: server.URL()})()
+	must(t, st.Announce(t.Context(), "192.0.2.1:53"))
+	must(t, st.Announce(t.Context(), "192.0.2.2:53"))
 	replicas := func(want int) bool {
-		list, err := store.Replicas(t.Context())
+		list, err := st.Replicas(t.Context())
 		return err == nil && len(list) == want
 	}
 	if !replicas(2) {
 		t.Fatal("the replicas are not there in the first place")
 	}
 	server.Do("FLUSHALL")
-	must(t, store.Announce(t.Context(), "192.0.2.1:53"))
+	must(t, st.Announce(t.Context(), "192.0.2.1:53"))
 	if !replicas(0) {
 		t.Error("one of two replicas is taken for all")
 	}
 	eventually(t, "both count again", func() bool {
-		must(t, store.Announce(t.Context(), "192.0.2.1:53"))
-		must(t, store.Announce(t.Context(), "192.0.2.2:53"))
+		must(t, st.Announce(t.Context(), "192.0.2.1:53"))
+		must(t, st.Announce(t.Context(), "192.0.2.2:53"))
 		return replicas(2)
 	})
 }
@@ -75,15 +75,15 @@ func TestRedisLosesReplicas(t *testing.T) {
 func TestRedisFull(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
-	open := opener(t, records.RedisOptions{URL: server.URL()})
-	store, id := open(), uuid.New()
-	must(t, store.Add(t.Context(), id, "v"))
+	open := opener(t, store.RedisOptions{URL: server.URL()})
+	st, id := open(), uuid.New()
+	must(t, st.Add(t.Context(), id, "v"))
 	c := follow(t, open())
 	server.Do("CONFIG", "SET", "maxmemory", 1)
-	if err := store.Add(t.Context(), id, "w"); err == nil {
+	if err := st.Add(t.Context(), id, "w"); err == nil {
 		t.Fatal("a full Redis takes a record")
 	}
-	must(t, store.Remove(t.Context(), id, "v"))
+	must(t, st.Remove(t.Context(), id, "v"))
 	eventually(t, "the removal is heard of", holds(c, id))
 }
 
@@ -92,10 +92,10 @@ func TestRedisFull(t *testing.T) {
 func TestRedisClockSetBack(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
-	store := opener(t, records.RedisOptions{URL: server.URL()})()
+	st := opener(t, store.RedisOptions{URL: server.URL()})()
 	server.Do("ZADD", "signpost:{"+origin+"}:replicas", time.Now().Add(time.Hour).UnixMilli(), "192.0.2.9:53")
-	must(t, store.Announce(t.Context(), "192.0.2.1:53"))
-	if list, err := store.Replicas(t.Context()); err != nil || len(list) != 1 || list[0] != "192.0.2.1:53" {
+	must(t, st.Announce(t.Context(), "192.0.2.1:53"))
+	if list, err := st.Replicas(t.Context()); err != nil || len(list) != 1 || list[0] != "192.0.2.1:53" {
 		t.Errorf("Replicas = %q, %v", list, err)
 	}
 }

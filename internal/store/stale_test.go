@@ -1,4 +1,4 @@
-package records_test
+package store_test
 
 import (
 	"testing"
@@ -6,29 +6,29 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/signpost-acme/signpost/internal/records"
 	"github.com/signpost-acme/signpost/internal/redistest"
+	"github.com/signpost-acme/signpost/internal/store"
 )
 
 // withUser returns a store for a user of Redis whose rights a test can take away.
-func withUser(t *testing.T) (*redistest.Server, records.Store) {
+func withUser(t *testing.T) (*redistest.Server, store.Store) {
 	t.Helper()
 	server := redistest.Start(t, "--user", "signpost", "on", ">pw", "~signpost:*", "&signpost:*", "+@all")
-	return server, opener(t, records.RedisOptions{URL: server.URL(), Username: "signpost", Password: "pw"})()
+	return server, opener(t, store.RedisOptions{URL: server.URL(), Username: "signpost", Password: "pw"})()
 }
 
-func complete(c *records.Copy) bool {
+func complete(c *store.Copy) bool {
 	_, _, complete := c.Lookup(uuid.New())
 	return complete
 }
 
 // soonStale waits until a copy no longer counts as complete: before others stop to
 // wait for its replica.
-func soonStale(t *testing.T, c *records.Copy, what string) {
+func soonStale(t *testing.T, c *store.Copy, what string) {
 	t.Helper()
 	begin := time.Now()
 	eventually(t, what, func() bool { return !complete(c) })
-	if d := time.Since(begin); d > records.HeartbeatLifetime {
+	if d := time.Since(begin); d > store.HeartbeatLifetime {
 		t.Errorf("%s: only after %v", what, d)
 	}
 }
@@ -37,15 +37,15 @@ func soonStale(t *testing.T, c *records.Copy, what string) {
 // well it reads: others do not wait for it.
 func TestRedisHeartbeatsFail(t *testing.T) {
 	t.Parallel()
-	server, store := withUser(t)
-	c := follow(t, store)
+	server, st := withUser(t)
+	c := follow(t, st)
 	go func() {
 		for t.Context().Err() == nil {
-			_ = store.Announce(t.Context(), "192.0.2.1:53")
+			_ = st.Announce(t.Context(), "192.0.2.1:53")
 			time.Sleep(200 * time.Millisecond)
 		}
 	}()
-	eventually(t, "the replica is live", func() bool { list, _ := store.Replicas(t.Context()); return len(list) == 1 && complete(c) })
+	eventually(t, "the replica is live", func() bool { list, _ := st.Replicas(t.Context()); return len(list) == 1 && complete(c) })
 	server.Do("ACL", "SETUSER", "signpost", "-zadd")
 	soonStale(t, c, "heartbeats fail")
 	server.Do("ACL", "SETUSER", "signpost", "+zadd")
@@ -57,9 +57,9 @@ func TestRedisHeartbeatsFail(t *testing.T) {
 // others stop to wait for this replica, whose heartbeats may fail too.
 func TestRedisHeardButNotRead(t *testing.T) {
 	t.Parallel()
-	server, store := withUser(t)
-	c := follow(t, store)
-	writer, id, second := opener(t, records.RedisOptions{URL: server.URL()})(), uuid.New(), uuid.New()
+	server, st := withUser(t)
+	c := follow(t, st)
+	writer, id, second := opener(t, store.RedisOptions{URL: server.URL()})(), uuid.New(), uuid.New()
 
 	server.Do("ACL", "SETUSER", "signpost", "-zrange")
 	must(t, writer.Add(t.Context(), id, "v"))

@@ -1,4 +1,4 @@
-package records_test
+package store_test
 
 import (
 	"fmt"
@@ -8,12 +8,12 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/signpost-acme/signpost/internal/records"
+	"github.com/signpost-acme/signpost/internal/store"
 )
 
 // Counts add up over replicas, by network, and are gone with the value.
 func TestAsked(t *testing.T) {
-	forEachStore(t, func(t *testing.T, open func() records.Store) {
+	forEachStore(t, func(t *testing.T, open func() store.Store) {
 		ctx, id, s := t.Context(), uuid.New(), open()
 		want := func(what string, want map[string]uint64) {
 			t.Helper()
@@ -33,7 +33,7 @@ func TestAsked(t *testing.T) {
 }
 
 func TestNote(t *testing.T) {
-	m := records.NewMemory()
+	m := store.NewMemory()
 	c := follow(t, m)
 	id, other := uuid.New(), uuid.New()
 	must(t, m.Add(t.Context(), id, "value"))
@@ -59,7 +59,7 @@ func TestNote(t *testing.T) {
 	for _, n := range counts {
 		total += n
 	}
-	if total != 100 || len(counts) > 9 || counts[records.OtherNetworks] == 0 {
+	if total != 100 || len(counts) > 9 || counts[store.OtherNetworks] == 0 {
 		t.Errorf("a hundred networks: %v", counts)
 	}
 	if n := testing.AllocsPerRun(100, func() { note(id, "10.0.0.1") }); n > 1 { // parsing the address aside

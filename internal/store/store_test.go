@@ -1,4 +1,4 @@
-package records_test
+package store_test
 
 import (
 	"context"
@@ -9,39 +9,39 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/signpost-acme/signpost/internal/records"
 	"github.com/signpost-acme/signpost/internal/redistest"
+	"github.com/signpost-acme/signpost/internal/store"
 )
 
 const origin = "acme.example.com"
 
 // stores is every implementation; each call of open gives another handle on the same content.
-var stores = map[string]func(t *testing.T) (open func() records.Store){
-	"memory": func(*testing.T) func() records.Store {
-		m := records.NewMemory()
-		return func() records.Store { return m }
+var stores = map[string]func(t *testing.T) (open func() store.Store){
+	"memory": func(*testing.T) func() store.Store {
+		m := store.NewMemory()
+		return func() store.Store { return m }
 	},
-	"redis": func(t *testing.T) func() records.Store {
-		return opener(t, records.RedisOptions{URL: redistest.Start(t).URL()})
+	"redis": func(t *testing.T) func() store.Store {
+		return opener(t, store.RedisOptions{URL: redistest.Start(t).URL()})
 	},
-	"redis with TLS and password": func(t *testing.T) func() records.Store {
+	"redis with TLS and password": func(t *testing.T) func() store.Store {
 		server, options := startTLS(t)
 		_ = server
 		return opener(t, options)
 	},
-	"sentinel": func(t *testing.T) func() records.Store {
+	"sentinel": func(t *testing.T) func() store.Store {
 		sentinel := redistest.StartSentinel(t, redistest.Start(t))
-		return opener(t, records.RedisOptions{URL: sentinel.URL() + "?master_name=signpost"})
+		return opener(t, store.RedisOptions{URL: sentinel.URL() + "?master_name=signpost"})
 	},
-	"cluster": func(t *testing.T) func() records.Store {
+	"cluster": func(t *testing.T) func() store.Store {
 		first, second := startCluster(t)
-		return opener(t, records.RedisOptions{URL: first.URL() + "?addr=" + second.Addr})
+		return opener(t, store.RedisOptions{URL: first.URL() + "?addr=" + second.Addr})
 	},
 }
 
-func opener(t *testing.T, options records.RedisOptions) func() records.Store {
-	return func() records.Store {
-		r, err := records.NewRedis(origin, options, slog.New(slog.DiscardHandler))
+func opener(t *testing.T, options store.RedisOptions) func() store.Store {
+	return func() store.Store {
+		r, err := store.NewRedis(origin, options, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -50,7 +50,7 @@ func opener(t *testing.T, options records.RedisOptions) func() records.Store {
 	}
 }
 
-func forEachStore(t *testing.T, test func(t *testing.T, open func() records.Store)) {
+func forEachStore(t *testing.T, test func(t *testing.T, open func() store.Store)) {
 	for name, start := range stores {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -60,9 +60,9 @@ func forEachStore(t *testing.T, test func(t *testing.T, open func() records.Stor
 }
 
 // follow runs Follow on a new copy until the test ends and waits for the first full read.
-func follow(t *testing.T, s records.Store) *records.Copy {
+func follow(t *testing.T, s store.Store) *store.Copy {
 	t.Helper()
-	c := &records.Copy{}
+	c := &store.Copy{}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { s.Follow(ctx, c); close(done) }()
@@ -80,7 +80,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-func holds(c *records.Copy, id uuid.UUID, want ...string) func() bool {
+func holds(c *store.Copy, id uuid.UUID, want ...string) func() bool {
 	return func() bool {
 		got, _, complete := c.Lookup(id)
 		return complete && slices.Equal(got, want)
@@ -95,7 +95,7 @@ func must(t *testing.T, err error) {
 }
 
 func TestStore(t *testing.T) {
-	forEachStore(t, func(t *testing.T, open func() records.Store) {
+	forEachStore(t, func(t *testing.T, open func() store.Store) {
 		ctx, id, other := t.Context(), uuid.New(), uuid.New()
 		writer := open()
 		must(t, writer.Add(ctx, id, "before"))
@@ -125,7 +125,7 @@ func TestStore(t *testing.T) {
 			t.Errorf("Len = %d after everything was removed", n)
 		}
 
-		hostile := []string{"", " ", "123d==", "a\x00b\r\n*", `back\slash "quote"`, "\xff\xfe", string(make([]byte, records.MaxValueSize))}
+		hostile := []string{"", " ", "123d==", "a\x00b\r\n*", `back\slash "quote"`, "\xff\xfe", string(make([]byte, store.MaxValueSize))}
 		for _, v := range hostile {
 			must(t, writer.Add(ctx, id, v))
 		}
@@ -135,7 +135,7 @@ func TestStore(t *testing.T) {
 }
 
 func TestReplicas(t *testing.T) {
-	forEachStore(t, func(t *testing.T, open func() records.Store) {
+	forEachStore(t, func(t *testing.T, open func() store.Store) {
 		ctx, s, other := t.Context(), open(), open()
 		want := func(want ...string) {
 			t.Helper()
@@ -156,10 +156,10 @@ func TestReplicas(t *testing.T) {
 }
 
 func TestFollowEnds(t *testing.T) {
-	forEachStore(t, func(t *testing.T, open func() records.Store) {
+	forEachStore(t, func(t *testing.T, open func() store.Store) {
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
-		go func() { open().Follow(ctx, &records.Copy{}); close(done) }()
+		go func() { open().Follow(ctx, &store.Copy{}); close(done) }()
 		cancel()
 		select {
 		case <-done:

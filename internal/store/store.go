@@ -1,7 +1,7 @@
-// Package records keeps the values of DNS-01 challenges: a Store that all
+// Package store keeps the values of DNS-01 challenges: a Store that all
 // replicas share, and in every process a Copy of it, from which the DNS server
 // answers without asking anybody.
-package records
+package store
 
 import (
 	"context"

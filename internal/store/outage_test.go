@@ -1,4 +1,4 @@
-package records_test
+package store_test
 
 import (
 	"bytes"
@@ -12,8 +12,8 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/signpost-acme/signpost/internal/records"
 	"github.com/signpost-acme/signpost/internal/redistest"
+	"github.com/signpost-acme/signpost/internal/store"
 )
 
 // proxy stands between a client and Redis. A real network can lose a machine
@@ -72,8 +72,8 @@ func TestRedisHalfOpenSubscription(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	p := newProxy(t, server)
-	c := follow(t, opener(t, records.RedisOptions{URL: "redis://" + p.Addr().String()})())
-	writer, id := opener(t, records.RedisOptions{URL: server.URL()})(), uuid.New()
+	c := follow(t, opener(t, store.RedisOptions{URL: "redis://" + p.Addr().String()})())
+	writer, id := opener(t, store.RedisOptions{URL: server.URL()})(), uuid.New()
 	must(t, writer.Add(t.Context(), id, "before"))
 	eventually(t, "a change is heard", holds(c, id, "before"))
 	p.era.Add(1)
@@ -90,9 +90,9 @@ func TestRedisHalfOpenSubscription(t *testing.T) {
 func TestRedisCutOff(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
-	store, id := opener(t, records.RedisOptions{URL: server.URL()})(), uuid.New()
-	must(t, store.Add(t.Context(), id, "v"))
-	c := follow(t, store)
+	st, id := opener(t, store.RedisOptions{URL: server.URL()})(), uuid.New()
+	must(t, st.Add(t.Context(), id, "v"))
+	c := follow(t, st)
 	complete := func() bool { _, _, complete := c.Lookup(uuid.New()); return complete }
 	server.Pause()
 	begin := time.Now()
@@ -102,7 +102,7 @@ func TestRedisCutOff(t *testing.T) {
 	}
 	eventually(t, "the copy says that it may be stale", func() bool { return !complete() })
 	// Others wait for this replica until its heartbeat has run out.
-	if d := time.Since(begin); d > records.HeartbeatLifetime {
+	if d := time.Since(begin); d > store.HeartbeatLifetime {
 		t.Errorf("only after %v", d)
 	}
 	if values, _, _ := c.Lookup(id); len(values) != 1 {
@@ -138,19 +138,19 @@ func TestRedisReadOnlyUser(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t, "--user", "reader", "on", ">pw", "~signpost:*", "resetchannels", "+@read", "+@connection", "+time", "+scan", "+subscribe")
 	var log logged
-	store, err := records.NewRedis(origin, records.RedisOptions{URL: server.URL(), Username: "reader", Password: "pw"}, slog.New(slog.NewTextHandler(&log, nil)))
+	st, err := store.NewRedis(origin, store.RedisOptions{URL: server.URL(), Username: "reader", Password: "pw"}, slog.New(slog.NewTextHandler(&log, nil)))
 	must(t, err)
-	t.Cleanup(func() { store.Close() })
-	c := follow(t, store)
+	t.Cleanup(func() { st.Close() })
+	c := follow(t, st)
 	for range 5 {
-		if err := store.Announce(t.Context(), "192.0.2.1:53"); err == nil || !strings.Contains(err.Error(), "NOPERM") {
+		if err := st.Announce(t.Context(), "192.0.2.1:53"); err == nil || !strings.Contains(err.Error(), "NOPERM") {
 			t.Fatalf("Announce = %v, want the reason", err)
 		}
-		if _, err := store.Replicas(t.Context()); err != nil {
+		if _, err := st.Replicas(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	writer, id := opener(t, records.RedisOptions{URL: server.URL()})(), uuid.New()
+	writer, id := opener(t, store.RedisOptions{URL: server.URL()})(), uuid.New()
 	must(t, writer.Add(t.Context(), id, "v"))
 	eventually(t, "a change is found although nobody tells of it", holds(c, id, "v"))
 	if n := log.count("cannot be written to"); n != 1 {

@@ -1,7 +1,7 @@
-// Package dnsworld is a small DNS of its own for tests: authoritative servers
+// Package dnstest is a small DNS of its own for tests: authoritative servers
 // and recursive resolvers on loopback addresses, all at one high port. It can
 // be wrong in all the ways in which the real one is.
-package dnsworld
+package dnstest
 
 import (
 	"net"

@@ -1,4 +1,4 @@
-package records_test
+package store_test
 
 import (
 	"crypto/ecdsa"
@@ -15,12 +15,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/signpost-acme/signpost/internal/records"
 	"github.com/signpost-acme/signpost/internal/redistest"
+	"github.com/signpost-acme/signpost/internal/store"
 )
 
 // startTLS starts a server that speaks only TLS and wants user and password.
-func startTLS(t *testing.T) (*redistest.Server, records.RedisOptions) {
+func startTLS(t *testing.T) (*redistest.Server, store.RedisOptions) {
 	t.Helper()
 	dir := t.TempDir()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -45,7 +45,7 @@ func startTLS(t *testing.T) (*redistest.Server, records.RedisOptions) {
 	server := redistest.Start(t, "--tls-port", "0", "--tls-cert-file", certFile, "--tls-key-file", keyFile,
 		"--tls-ca-cert-file", certFile, "--tls-auth-clients", "no",
 		"--user", "signpost", "on", ">correct horse", "~signpost:*", "&signpost:*", "+@all", "--user", "default", "off")
-	return server, records.RedisOptions{
+	return server, store.RedisOptions{
 		URL: "rediss://" + server.Addr, CAFile: certFile, Username: "signpost", PasswordFile: passwordFile,
 	}
 }

@@ -1,4 +1,4 @@
-package records
+package store
 
 // LimitTotal lowers how many values s takes in all.
 func LimitTotal(s Store, n int) {
