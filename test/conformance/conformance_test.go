@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 func newSolver(t *testing.T, z *zone.Zone) (*solver.Solver, string) {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	store, err := store.NewRedis(z.Origin(), store.RedisOptions{URL: redistest.Start(t).URL()}, log)
+	redisStore, err := store.NewRedis(z.Origin(), store.RedisOptions{URL: redistest.Start(t).URL()}, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,13 +48,13 @@ func newSolver(t *testing.T, z *zone.Zone) (*solver.Solver, string) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	followed, served := make(chan struct{}), make(chan error, 1)
-	go func() { store.Follow(ctx, copied); close(followed) }()
+	go func() { redisStore.Follow(ctx, copied); close(followed) }()
 	go func() { served <- server.Run(ctx) }()
 	address := server.Addrs()[0].String()
 	ticker := time.NewTicker(store.HeartbeatInterval)
 	go func() {
 		for ; ctx.Err() == nil; <-ticker.C {
-			_ = store.Announce(ctx, address)
+			_ = redisStore.Announce(ctx, address)
 		}
 	}()
 	t.Cleanup(func() {
@@ -63,9 +63,9 @@ func newSolver(t *testing.T, z *zone.Zone) (*solver.Solver, string) {
 		if err := <-served; err != nil {
 			t.Error(err)
 		}
-		store.Close()
+		redisStore.Close()
 	})
-	return solver.New(z, store, check.Serves, (&check.Checker{Zone: z}).CNAME, log), address
+	return solver.New(z, redisStore, check.Serves, (&check.Checker{Zone: z}).CNAME, log), address
 }
 
 // suite returns the suite for the namespace that one of its tests uses: the
