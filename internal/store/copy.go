@@ -24,10 +24,10 @@ type Copy struct {
 	// returns is kept beside them. It must not be changed once Follow runs.
 	Prepare func(values []string) []byte
 
-	synced  atomic.Bool // once
-	current atomic.Bool // still
-	shards  [64]shard
-	total   atomic.Int64 // of values
+	synced atomic.Bool // once
+	fresh  atomic.Bool // what freshness says, told by the loops of Follow: Lookup only reads it, which costs nothing
+	shards [64]shard
+	total  atomic.Int64 // of values
 
 	mu         sync.Mutex             // serialises writers
 	generation uint64                 // counts full reads
@@ -45,10 +45,10 @@ type shard struct {
 }
 
 // Lookup returns the values under id, nil if there are none, and what Prepare has
-// made of them. Complete is false until the store has once been read in full, and
-// while it has been out of reach for long: then no values means "cannot tell". The
-// slices must not be changed.
-func (c *Copy) Lookup(id uuid.UUID) (values []string, prepared []byte, complete bool) {
+// made of them. Unless the copy is fresh no values means "cannot tell": before the
+// store has been read in full, and when it has been out of reach for some seconds.
+// The slices must not be changed.
+func (c *Copy) Lookup(id uuid.UUID) (values []string, prepared []byte, fresh bool) {
 	s := c.shard(id)
 	s.RLock()
 	r := s.records[id]
@@ -56,14 +56,17 @@ func (c *Copy) Lookup(id uuid.UUID) (values []string, prepared []byte, complete 
 	if r != nil {
 		values, prepared = r.Values, r.Prepared
 	}
-	return values, prepared, c.current.Load()
+	return values, prepared, c.fresh.Load()
 }
 
 // Synced reports whether the store has been read in full at least once.
 func (c *Copy) Synced() bool { return c.synced.Load() }
 
-// Current reports whether "no values" can be believed: see Lookup.
-func (c *Copy) Current() bool { return c.current.Load() }
+// Fresh reports whether the copy may be believed when it has nothing: see Lookup.
+func (c *Copy) Fresh() bool { return c.fresh.Load() }
+
+// Current is Fresh, for callers that have its old name.
+func (c *Copy) Current() bool { return c.Fresh() }
 
 // Len returns the number of names that have values.
 func (c *Copy) Len() int {
@@ -120,7 +123,7 @@ func (c *Copy) putRead(ids []uuid.UUID, values [][]string) {
 }
 
 // endRead ends a full read. If it was whole, names that it did not see are gone,
-// unless they are to be kept. Whether the copy is complete then is the caller's to say.
+// unless they are to be kept. Whether the copy is fresh then is the caller's to say.
 func (c *Copy) endRead(whole, keep bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -165,11 +168,8 @@ func (c *Copy) unseen() (ids []uuid.UUID) {
 	return ids
 }
 
-// complete says that what is not in the copy is not in the store.
-func (c *Copy) complete() { c.current.Store(true) }
-
-// incomplete says that it may be: the store has been out of reach for long.
-func (c *Copy) incomplete() { c.current.Store(false) }
+// setFresh says whether the copy is fresh.
+func (c *Copy) setFresh(fresh bool) { c.fresh.Store(fresh) }
 
 func (c *Copy) shard(id uuid.UUID) *shard { return &c.shards[id[15]%uint8(len(c.shards))] }
 

@@ -151,7 +151,7 @@ func (m *Memory) sweep(c *Copy) {
 		c.putRead([]uuid.UUID{id}, [][]string{m.live(id)})
 	}
 	c.endRead(true, false)
-	c.complete()
+	c.setFresh(true)
 }
 
 // tell hands what is under id to the copies that follow. The caller holds mu.

@@ -156,7 +156,7 @@ func TestRedisReadOnlyUser(t *testing.T) {
 	if n := log.count("cannot be written to"); n != 1 {
 		t.Errorf("the log says %d times that Redis cannot be written to", n)
 	}
-	if n := log.count("does not tell what changes"); n != 1 {
+	if n := log.count("the subscription to changes in Redis has failed"); n != 1 {
 		t.Errorf("the log says %d times that Redis does not tell what changes", n)
 	}
 }

@@ -19,7 +19,7 @@ func fill(n int) (*Copy, []uuid.UUID) {
 		c.putRead(ids[i:i+1], [][]string{{fmt.Sprintf("%043d", i)}})
 	}
 	c.endRead(true, false)
-	c.complete()
+	c.setFresh(true)
 	return c, ids
 }
 
