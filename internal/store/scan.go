@@ -71,16 +71,15 @@ func (f *follower) nextKeys(ctx context.Context, cursor uint64) (ids []uuid.UUID
 
 // confirm reads the names again that the scan has not come by, before they are
 // dropped: unlike other commands a scan is not redirected by a Cluster, and may
-// have been answered by a server that no longer has the zone.
+// have been answered by a server that no longer has the zone. Like all of a full read
+// this does not undo what readChanged has put into the copy meanwhile.
 func (f *follower) confirm(ctx context.Context) error {
 	for ids := range slices.Chunk(f.copy.unseen(), batch) {
 		values, err := f.read(ctx, ids)
 		if err != nil {
 			return err
 		}
-		for i, id := range ids {
-			f.copy.put(id, values[i])
-		}
+		f.copy.putRead(ids, values)
 	}
 	return nil
 }
