@@ -38,8 +38,10 @@ const (
 )
 
 // client returns a client of the kind that the URL asks for: a single server,
-// Sentinel, or Cluster. It connects to nothing yet.
-func (o RedisOptions) client() (redis.UniversalClient, error) {
+// Sentinel, or Cluster. It connects to nothing yet; connected is called for every
+// new connection, before it is used.
+func (o RedisOptions) client(connected func()) (redis.UniversalClient, error) {
+	onConnect := func(context.Context, *redis.Conn) error { connected(); return nil }
 	u, err := url.Parse(o.URL)
 	if err != nil {
 		return nil, errors.New("redis URL: cannot be parsed; write redis://host:6379/0") // err would repeat the password
@@ -62,7 +64,7 @@ func (o RedisOptions) client() (redis.UniversalClient, error) {
 		if o.SentinelPassword != "" {
 			opts.SentinelPassword = o.SentinelPassword
 		}
-		opts.TLSConfig, opts.Dialer = tlsConfig, dialer
+		opts.TLSConfig, opts.Dialer, opts.OnConnect = tlsConfig, dialer, onConnect
 		return redis.NewFailoverClient(opts), nil
 	case q.Has("addr"):
 		opts, err := redis.ParseClusterURL(o.URL)
@@ -73,7 +75,7 @@ func (o RedisOptions) client() (redis.UniversalClient, error) {
 		opts.DialerRetries, opts.MaxRetries, opts.ContextTimeoutEnabled, opts.DisableIdentity = 1, retries, true, true
 		opts.MaintNotificationsConfig = noMaintNotifications()
 		opts.CredentialsProviderContext = o.credentials(opts.Username, opts.Password)
-		opts.TLSConfig, opts.Dialer = tlsConfig, dialer
+		opts.TLSConfig, opts.Dialer, opts.OnConnect = tlsConfig, dialer, onConnect
 		return redis.NewClusterClient(opts), nil
 	default:
 		opts, err := redis.ParseURL(o.URL)
@@ -84,7 +86,7 @@ func (o RedisOptions) client() (redis.UniversalClient, error) {
 		opts.DialerRetries, opts.MaxRetries, opts.ContextTimeoutEnabled, opts.DisableIdentity = 1, retries, true, true
 		opts.MaintNotificationsConfig = noMaintNotifications()
 		opts.CredentialsProviderContext = o.credentials(opts.Username, opts.Password)
-		opts.TLSConfig, opts.Dialer = tlsConfig, dialer
+		opts.TLSConfig, opts.Dialer, opts.OnConnect = tlsConfig, dialer, onConnect
 		return redis.NewClient(opts), nil
 	}
 }
@@ -177,7 +179,7 @@ func (o RedisOptions) tlsConfig(u *url.URL) (*tls.Config, error) {
 
 // Validate reports what is wrong with the options, without connecting.
 func (o RedisOptions) Validate() error {
-	client, err := o.client()
+	client, err := o.client(func() {})
 	if err != nil {
 		return err
 	}

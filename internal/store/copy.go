@@ -32,6 +32,7 @@ type Copy struct {
 	mu         sync.Mutex             // serialises writers
 	generation uint64                 // counts full reads
 	removed    map[uuid.UUID]struct{} // what was removed during the full read under way; nil outside of one
+	returned   map[uuid.UUID][]string // see Returned
 
 	askedMu   sync.Mutex
 	asked     []uuid.UUID // names that were asked for since TakeAsked
@@ -83,10 +84,12 @@ func (c *Copy) Len() int {
 // Total returns the number of values under all names.
 func (c *Copy) Total() int { return int(c.total.Load()) }
 
-// put makes values what is under id, as just read from the store.
-func (c *Copy) put(id uuid.UUID, values []string) {
+// put makes values what is under id, as just read from the store. While what the
+// store may have lost is kept, it adds to what is there, unless all values are gone.
+func (c *Copy) put(id uuid.UUID, values []string, keep bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.stillReturned(id, values)
 	if len(values) == 0 {
 		if c.removed != nil {
 			c.removed[id] = struct{}{}
@@ -95,7 +98,7 @@ func (c *Copy) put(id uuid.UUID, values []string) {
 		return
 	}
 	delete(c.removed, id)
-	c.store(id, values)
+	c.store(id, c.kept(id, values, keep))
 }
 
 // beginRead starts a full read. Until endRead, what put says is newer than what
@@ -107,19 +110,37 @@ func (c *Copy) beginRead() {
 	c.removed = map[uuid.UUID]struct{}{}
 }
 
-// putRead adds what the full read under way found under some names.
-func (c *Copy) putRead(ids []uuid.UUID, values [][]string) {
+// putRead adds what the full read under way found under some names. While what the
+// store may have lost is kept, nothing is taken away, and what the copy did not have
+// is noted as returned.
+func (c *Copy) putRead(ids []uuid.UUID, values [][]string, keep bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i, id := range ids {
+		c.stillReturned(id, values[i])
 		if _, gone := c.removed[id]; gone || len(values[i]) == 0 {
 			continue
 		}
-		if r := c.record(id); r != nil && r.generation == c.generation {
+		r := c.record(id)
+		if r != nil && r.generation == c.generation {
 			continue // put was here during this read, or the scan came by twice
 		}
-		c.store(id, values[i])
+		if keep && c.Synced() {
+			c.noteReturned(id, r, values[i])
+		}
+		c.store(id, c.kept(id, values[i], keep))
 	}
+}
+
+// kept returns what is under id when values were read: with what is there already,
+// if that is kept.
+func (c *Copy) kept(id uuid.UUID, values []string, keep bool) []string {
+	r := c.record(id)
+	if !keep || r == nil {
+		return values
+	}
+	all := sorted(slices.Concat(r.Values, values))
+	return slices.Compact(all)
 }
 
 // endRead ends a full read. If it was whole, names that it did not see are gone,

@@ -20,14 +20,14 @@ func TestCopyChangesDuringFullRead(t *testing.T) {
 	c, changed, removed, added, gone, kept := &Copy{}, uuid.New(), uuid.New(), uuid.New(), uuid.New(), uuid.New()
 	all := []uuid.UUID{changed, removed, gone, kept}
 	c.beginRead()
-	c.putRead(all, [][]string{{"old"}, {"old"}, {"old"}, {"old"}})
+	c.putRead(all, [][]string{{"old"}, {"old"}, {"old"}, {"old"}}, false)
 	c.endRead(true, false)
 
 	c.beginRead()
-	c.put(changed, []string{"new"})
-	c.put(removed, nil)
-	c.put(added, []string{"new"})
-	c.putRead([]uuid.UUID{changed, removed, kept}, [][]string{{"old"}, {"old"}, {"old"}})
+	c.put(changed, []string{"new"}, false)
+	c.put(removed, nil, false)
+	c.put(added, []string{"new"}, false)
+	c.putRead([]uuid.UUID{changed, removed, kept}, [][]string{{"old"}, {"old"}, {"old"}}, false)
 	c.endRead(true, false)
 	c.expect(t, "changed before the read came by", changed, "new")
 	c.expect(t, "removed before the read came by", removed)
@@ -36,10 +36,10 @@ func TestCopyChangesDuringFullRead(t *testing.T) {
 	c.expect(t, "seen by the read", kept, "old")
 
 	c.beginRead()
-	c.putRead([]uuid.UUID{kept}, [][]string{{"old"}})
-	c.put(kept, []string{"new"})
-	c.put(kept, nil)
-	c.put(kept, []string{"newest"})
+	c.putRead([]uuid.UUID{kept}, [][]string{{"old"}}, false)
+	c.put(kept, []string{"new"}, false)
+	c.put(kept, nil, false)
+	c.put(kept, []string{"newest"}, false)
 	c.endRead(true, false)
 	c.expect(t, "changed after the read came by", kept, "newest")
 	if n := c.Total(); n != 1 {
@@ -50,7 +50,7 @@ func TestCopyChangesDuringFullRead(t *testing.T) {
 func TestCopyBrokenFullReadTakesNothingAway(t *testing.T) {
 	c, id := &Copy{}, uuid.New()
 	c.beginRead()
-	c.putRead([]uuid.UUID{id}, [][]string{{"v"}})
+	c.putRead([]uuid.UUID{id}, [][]string{{"v"}}, false)
 	c.endRead(false, false)
 	if c.Synced() {
 		t.Error("synced after a broken read")

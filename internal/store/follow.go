@@ -104,9 +104,9 @@ func (f *follower) readChanged(ctx context.Context) {
 			if len(ids) == 0 {
 				break
 			}
-			values, err := f.read(ctx, ids)
+			values, err := f.readIdentified(ctx, ids)
 			for i := range values {
-				f.copy.put(ids[i], values[i])
+				f.copy.put(ids[i], values[i], f.fresh.Keep(time.Now()))
 			}
 			f.fresh.read(err == nil)
 			if err != nil {

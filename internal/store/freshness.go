@@ -21,7 +21,8 @@ import (
 // everything has been read again. A replica that never announced itself has no lease
 // to lose, and nobody promises anything about it.
 //
-// The store's identity tells whether Redis may have lost writes.
+// The store's identity tells whether Redis may have lost writes. Then the copy keeps what
+// it has, for the watch to put back, and the list of replicas is not believed.
 type freshness struct {
 	mu sync.Mutex
 
@@ -45,8 +46,17 @@ type freshness struct {
 	leaseSent  time.Time // when the last heartbeat was sent that arrived
 	leaseSince time.Time // from when on the heartbeats are without a gap; zero if there never was one
 
-	identity string
-	lostAt   time.Time // when the last loss was noticed
+	id      identity
+	lostAt  time.Time             // when the last loss was noticed
+	changes [maxChanges]time.Time // when the server was another one, the latest first
+}
+
+// identity tells one store from another one, or from the same at another time. An
+// empty field is not known, but for the store ID: that is gone.
+type identity struct {
+	storeID     string // random, in Redis: is gone when the data is
+	process     string // run_id: is another one after a restart, which may have loaded an older snapshot, and after a fail-over
+	replication string // master_replid: is another one when the data comes from another master
 }
 
 // followed says that a copy begins to follow: nothing is known about it.
@@ -160,14 +170,25 @@ func (f *freshness) announced(sent, now time.Time) {
 }
 
 // saw says what identifies the store, and reports whether that means that it may
-// have lost writes since it was last looked at.
-func (f *freshness) saw(identity string, now time.Time) (lost bool) {
+// have lost writes since it was last looked at. Where the server is another one all
+// the time, behind a proxy that spreads commands over several, only the store ID counts.
+func (f *freshness) saw(id identity, now time.Time) (lost bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if lost = f.identity != "" && identity != f.identity; lost {
+	if id.process == "" {
+		id.process, id.replication = f.id.process, f.id.replication
+	}
+	lost = f.id.storeID != "" && id.storeID != f.id.storeID
+	if f.id.process != "" && (id.process != f.id.process || id.replication != f.id.replication) {
+		oldest := f.changes[maxChanges-1]
+		copy(f.changes[1:], f.changes[:])
+		f.changes[0] = now
+		lost = lost || oldest.IsZero() || now.Sub(oldest) >= changesTime
+	}
+	if lost {
 		f.lostAt = now
 	}
-	f.identity = identity
+	f.id = id
 	return lost
 }
 

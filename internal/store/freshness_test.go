@@ -1,6 +1,7 @@
 package store
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -37,9 +38,15 @@ func scanned(a at) event {
 func scanFailed(a at) event {
 	return event{a, func(f *freshness, now time.Time) { f.scanned(now, false) }}
 }
-func saw(a at, identity string) event {
-	return event{a, func(f *freshness, now time.Time) { f.saw(identity, now) }}
+
+// saw has the store ID, and if there is more the server's run_id and replication ID.
+func saw(a at, id ...string) event {
+	id = append(id, "", "")
+	return event{a, func(f *freshness, now time.Time) { f.saw(identity{id[0], id[1], id[2]}, now) }}
 }
+
+// restart is a server that was not seen before.
+func restart(a at) event { return saw(a, "a", fmt.Sprint(a), fmt.Sprint(a)) }
 
 // announced is a heartbeat that was sent and arrived 0.1 s later.
 func announced(sent at) event {
@@ -145,6 +152,16 @@ var freshnessCases = []struct {
 	{"none is", (*freshness).Keep, then(saw(1, "a"), saw(2, "")), []at{2, 11.9}, []at{12}},
 	{"one after none is no second loss", (*freshness).Keep, then(saw(1, "a"), saw(2, ""), saw(9, "b")), []at{11.9}, []at{12}},
 	{"a second loss", (*freshness).Keep, then(saw(1, "a"), saw(2, "b"), saw(9, "c")), []at{12, 18.9}, []at{19}},
+	{"the same server", (*freshness).Keep, then(saw(1, "a", "p", "r"), saw(2, "a", "p", "r")), nil, []at{2}},
+	{"the server has restarted", (*freshness).Keep, then(saw(1, "a", "p", "r"), saw(2, "a", "q", "s")), []at{2, 11.9}, []at{12}},
+	{"the server's data is another master's", (*freshness).Keep, then(saw(1, "a", "p", "r"), saw(2, "a", "p", "s")), []at{2}, []at{12}},
+	{"the server tells its identity now", (*freshness).Keep, then(saw(1, "a"), saw(2, "a", "p", "r")), nil, []at{2}},
+	{"the server does not tell it any more", (*freshness).Keep, then(saw(1, "a", "p", "r"), saw(2, "a")), nil, []at{2}},
+	{"the server did not tell it meanwhile", (*freshness).Keep, then(saw(1, "a", "p", "r"), saw(2, "a"), saw(3, "a", "q", "s")), []at{3}, []at{13}},
+	{"the server restarts now and then", (*freshness).Keep, then(saw(1, "a", "0", "0"), every(restart, 2, 200, 11)), []at{200}, nil},
+	{"two servers by turns are no loss", (*freshness).Keep, then(saw(1, "a", "0", "0"), every(restart, 2, 60, 1)), nil, []at{60}},
+	{"two servers by turns, and a loss", (*freshness).Keep, then(saw(1, "a", "0", "0"), every(restart, 2, 60, 1), saw(61, "b", "0", "0")), []at{61}, nil},
+	{"replicas after a restart", (*freshness).ReplicasKnown, then(saw(1, "a", "p", "r"), saw(2, "a", "q", "s")), []at{9}, []at{2, 8.9}},
 	{"a second Follow keeps too", (*freshness).Keep, then(saw(1, "a"), saw(2, "b"), event{3, (*freshness).followed}), []at{3}, []at{12}},
 	{"replicas are known from the start", (*freshness).ReplicasKnown, then(saw(1, "a")), []at{0, 1, 2}, nil},
 	{"replicas after a loss", (*freshness).ReplicasKnown, then(saw(1, "a"), saw(2, "b")), []at{9}, []at{2, 8.9}},

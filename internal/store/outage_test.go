@@ -133,6 +133,12 @@ func (l *logged) count(s string) int {
 	return strings.Count(l.String(), s)
 }
 
+func (l *logged) text() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.Buffer.String()
+}
+
 // A user who may only read: the copy works, and the log says once what is missing.
 func TestRedisReadOnlyUser(t *testing.T) {
 	t.Parallel()

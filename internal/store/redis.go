@@ -31,6 +31,8 @@ type Redis struct {
 	followed atomic.Pointer[Copy] // that Follow keeps equal
 
 	fresh                     freshness
+	connected                 atomic.Bool // anew, since the store was last identified
+	anonymous                 atomic.Bool // the server has been asked for its identity, and did not tell
 	reading, writing, hearing health
 }
 
@@ -38,13 +40,8 @@ type Redis struct {
 // yet: a Redis that is not there shows in the calls' errors. An error here means that
 // the options are wrong.
 func NewRedis(origin string, options RedisOptions, log *slog.Logger) (*Redis, error) {
-	client, err := options.client()
-	if err != nil {
-		return nil, err
-	}
 	channel := "signpost:{" + origin + "}"
-	return &Redis{
-		client:   client,
+	r := &Redis{
 		prefix:   channel + ":",
 		channel:  channel,
 		replicas: channel + ":replicas",
@@ -63,7 +60,13 @@ func NewRedis(origin string, options RedisOptions, log *slog.Logger) (*Redis, er
 			fails: "the subscription to changes in Redis has failed; until it works, everything is read every 2 s",
 			works: "the subscription to changes in Redis works again",
 		},
-	}, nil
+	}
+	client, err := options.client(func() { r.connected.Store(true) })
+	if err != nil {
+		return nil, err
+	}
+	r.client = client
+	return r, nil
 }
 
 // Close implements Store.

@@ -2,10 +2,8 @@ package store
 
 import (
 	"context"
-	"errors"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -47,43 +45,13 @@ func (r *Redis) Replicas(ctx context.Context) (addresses []string, err error) {
 		if err != nil {
 			return err
 		}
-		if err := r.identify(ctx); err != nil {
+		if addresses, err = r.client.ZRangeArgs(ctx, live(r.replicas, now)).Result(); err != nil {
 			return err
 		}
-		addresses, err = r.client.ZRangeArgs(ctx, live(r.replicas, now)).Result()
-		return err
+		return r.identify(ctx) // after: where it is the same now, the list was its
 	})
 	if err != nil || !r.fresh.ReplicasKnown(time.Now()) {
 		return nil, err
 	}
 	return sorted(addresses), nil
-}
-
-// identify tells freshness what identifies the store: the store ID, a random value
-// that heartbeats create where there is none. When it is gone or another one, Redis
-// was started without its data, or told to forget it. The values were not removed,
-// and come back from the Challenges within seconds.
-func (r *Redis) identify(ctx context.Context) error {
-	id, err := r.client.Get(ctx, r.storeID).Result()
-	if errors.Is(err, redis.Nil) {
-		_ = r.createStoreID(ctx) // this user may only be allowed to read; then another replica creates it
-		id, err = r.client.Get(ctx, r.storeID).Result()
-	}
-	if err != nil && !errors.Is(err, redis.Nil) {
-		return err
-	}
-	if r.fresh.saw(id, time.Now()) {
-		r.log.Warn("Redis has lost its records; they are served on for a while, and are put back from the Challenges of cert-manager")
-	}
-	return nil
-}
-
-// createStoreID creates the store ID if there is none, and sets its TTL.
-func (r *Redis) createStoreID(ctx context.Context) error {
-	_, err := r.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		pipe.SetNX(ctx, r.storeID, uuid.NewString(), 0)
-		pipe.PExpire(ctx, r.storeID, Lifetime) // no value lives longer
-		return nil
-	})
-	return err
 }

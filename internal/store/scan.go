@@ -15,15 +15,18 @@ import (
 func (f *follower) scan(ctx context.Context) error {
 	f.fresh.scanBegan(time.Now())
 	f.copy.beginRead()
-	keep, err := f.readKeys(ctx)
+	keep, err := false, f.call(ctx, &f.reading, f.identify)
+	if err == nil {
+		keep, err = f.readKeys(ctx)
+	}
 	f.copy.endRead(err == nil, keep)
 	f.fresh.scanned(time.Now(), err == nil)
 	f.tellCopy()
 	return err
 }
 
-// readKeys reads every key there is. It reports whether names stay that it has not
-// come by, because Redis may have lost them.
+// readKeys reads every key there is. It reports whether what it has not come by
+// stays in the copy, because Redis may have lost it.
 func (f *follower) readKeys(ctx context.Context) (keep bool, err error) {
 	for cursor := uint64(0); ; {
 		var ids []uuid.UUID
@@ -31,11 +34,11 @@ func (f *follower) readKeys(ctx context.Context) (keep bool, err error) {
 			return false, err
 		}
 		if len(ids) > 0 {
-			values, err := f.read(ctx, ids)
+			values, err := f.readIdentified(ctx, ids)
 			if err != nil {
 				return false, err
 			}
-			f.copy.putRead(ids, values)
+			f.copy.putRead(ids, values, f.fresh.Keep(time.Now()))
 		}
 		if cursor == 0 {
 			break
@@ -75,11 +78,11 @@ func (f *follower) nextKeys(ctx context.Context, cursor uint64) (ids []uuid.UUID
 // this does not undo what readChanged has put into the copy meanwhile.
 func (f *follower) confirm(ctx context.Context) error {
 	for ids := range slices.Chunk(f.copy.unseen(), batch) {
-		values, err := f.read(ctx, ids)
+		values, err := f.readIdentified(ctx, ids)
 		if err != nil {
 			return err
 		}
-		f.copy.putRead(ids, values)
+		f.copy.putRead(ids, values, f.fresh.Keep(time.Now()))
 	}
 	return nil
 }

@@ -70,7 +70,7 @@ func TestRedisSilent(t *testing.T) {
 					t.Errorf("it takes %v", d)
 				}
 				if n := log.count("level=ERROR"); n != want {
-					t.Errorf("given up: %v: the log has %d errors, want %d: %s", given, n, want, log.String())
+					t.Errorf("given up: %v: the log has %d errors, want %d: %s", given, n, want, log.text())
 				}
 			}
 		})

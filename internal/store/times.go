@@ -34,6 +34,11 @@ const (
 	// restoreTime is how long after a loss the copy keeps what Redis no longer has,
 	// so that the watch can put it back from the Challenges.
 	restoreTime = 10 * time.Second
+
+	// When the server has become another one maxChanges times in changesTime, that
+	// does not count as a loss any more.
+	maxChanges  = 6
+	changesTime = time.Minute
 )
 
 const (
