@@ -45,7 +45,7 @@ func (r *Redis) Replicas(ctx context.Context) (addresses []string, err error) {
 		if err != nil {
 			return err
 		}
-		if addresses, err = r.client.ZRangeArgs(ctx, live(r.replicas, now)).Result(); err != nil {
+		if addresses, err = r.client.ZRangeByScore(ctx, r.replicas, live(now)).Result(); err != nil {
 			return err
 		}
 		return r.identify(ctx) // after: where it is the same now, the list was its

@@ -96,7 +96,7 @@ func (r *Redis) Values(ctx context.Context, id uuid.UUID) (values []string, err 
 		if err != nil {
 			return err
 		}
-		values, err = r.client.ZRangeArgs(ctx, live(r.key(id), now)).Result()
+		values, err = r.client.ZRangeByScore(ctx, r.key(id), live(now)).Result()
 		return err
 	})
 	return values, err
@@ -152,9 +152,10 @@ func (r *Redis) fetch(ctx context.Context, ids []uuid.UUID) (time.Time, []*redis
 	return now.Val(), cmds, err
 }
 
-// live selects the members of key that have not expired.
-func live(key string, now time.Time) redis.ZRangeArgs {
-	return redis.ZRangeArgs{Key: key, ByScore: true, Start: "(" + score(now), Stop: "+inf"}
+// live selects the members that have not expired. ZRANGE could do it, but with an
+// option that Redis before 6.2 does not have.
+func live(now time.Time) *redis.ZRangeBy {
+	return &redis.ZRangeBy{Min: "(" + score(now), Max: "+inf"}
 }
 
 func unexpired(members []redis.Z, now time.Time) []string {
