@@ -142,7 +142,7 @@ func (o RedisOptions) credentials(username, password string) func(context.Contex
 		}
 		b, err := os.ReadFile(o.PasswordFile)
 		if err != nil {
-			return "", "", fmt.Errorf("redis password file: %w", err)
+			return "", "", fmt.Errorf("%w: %w", errPasswordFile, err)
 		}
 		return username, strings.TrimRight(string(b), "\r\n"), nil
 	}
