@@ -17,7 +17,8 @@ import (
 // set signpost:{acme.example.com}:<uuid>, each with its expiry in Unix
 // milliseconds as score; every change publishes <uuid> on the channel
 // signpost:{acme.example.com} in the same transaction; the live replicas are in
-// signpost:{acme.example.com}:replicas, and the store ID (see identify) is in
+// signpost:{acme.example.com}:replicas, which of them announces which address is in
+// signpost:{acme.example.com}:instances, and the store ID (see identify) in
 // signpost:{acme.example.com}:era. Times are the Redis server's, so that a replica
 // whose clock is wrong does no harm.
 type Redis struct {
@@ -31,8 +32,10 @@ type Redis struct {
 	followed atomic.Pointer[Copy] // that Follow keeps equal
 
 	fresh                     freshness
-	connected                 atomic.Bool // anew, since the store was last identified
-	anonymous                 atomic.Bool // the server has been asked for its identity, and did not tell
+	seen                      atomic.Pointer[seenServer]
+	connections, identified   atomic.Int64 // how many connections there have been, and were when the store was last identified
+	anonymous, warnedSplit    atomic.Bool  // in the log: the server does not tell its identity; see checkReplication
+	instance                  instance
 	reading, writing, hearing health
 }
 
@@ -46,6 +49,7 @@ func NewRedis(origin string, options RedisOptions, log *slog.Logger) (*Redis, er
 		channel:  channel,
 		replicas: channel + ":replicas",
 		storeID:  channel + ":era",
+		instance: instance{id: uuid.NewString(), key: channel + ":instances"},
 		log:      log,
 		limits:   limits{total: MaxTotal},
 		reading: health{
@@ -61,7 +65,7 @@ func NewRedis(origin string, options RedisOptions, log *slog.Logger) (*Redis, er
 			works: "the subscription to changes in Redis works again",
 		},
 	}
-	client, err := options.client(func() { r.connected.Store(true) })
+	client, err := options.client(func() { r.connections.Add(1) })
 	if err != nil {
 		return nil, err
 	}

@@ -27,6 +27,7 @@ func (r *Redis) Announce(ctx context.Context, address string) error {
 			return cause(cmds, err)
 		}
 		r.fresh.announced(sent, time.Now())
+		r.announceInstance(ctx, address, now)
 		return r.createStoreID(ctx)
 	})
 }
@@ -34,7 +35,12 @@ func (r *Redis) Announce(ctx context.Context, address string) error {
 // Withdraw implements Store.
 func (r *Redis) Withdraw(ctx context.Context, address string) error {
 	return r.call(ctx, &r.writing, func(ctx context.Context) error {
-		return r.client.ZRem(ctx, r.replicas, address).Err()
+		_, err := r.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+			pipe.ZRem(ctx, r.replicas, address)
+			pipe.ZRem(ctx, r.instance.key, address+" "+r.instance.id)
+			return nil
+		})
+		return err
 	})
 }
 
