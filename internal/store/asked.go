@@ -118,8 +118,7 @@ const (
 	network6 = 1 << 61 // with the first 48 of an IPv6 one
 )
 
-// network returns the client's network, not its address: who asked in person is
-// nobody's business. It is never zero.
+// network returns the client's network, not its address, for privacy. It is never zero.
 func network(client netip.Addr) uint64 {
 	if client.Is4() || client.Is4In6() {
 		a := client.As4()

@@ -172,7 +172,7 @@ func (c *Copy) dropUnseen() {
 	}
 }
 
-// unseen returns the names that the full read under way has not come by.
+// unseen returns the names that the full read under way has not seen.
 func (c *Copy) unseen() (ids []uuid.UUID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -58,6 +59,51 @@ func TestCopyBrokenFullReadTakesNothingAway(t *testing.T) {
 	c.beginRead()
 	c.endRead(false, false)
 	c.expect(t, "after two broken reads", id, "v")
+}
+
+// While the store may have lost writes nothing is taken away, but what is removed
+// altogether; what was not there before is noted as returned until it is gone.
+func TestCopyKeeps(t *testing.T) {
+	c, lost, partly, returned, gone := &Copy{}, uuid.New(), uuid.New(), uuid.New(), uuid.New()
+	c.beginRead()
+	c.putRead([]uuid.UUID{lost, partly, gone}, [][]string{{"v"}, {"a", "b"}, {"v"}}, false)
+	c.endRead(true, false)
+
+	c.beginRead()
+	c.putRead([]uuid.UUID{partly, returned}, [][]string{{"a", "c"}, {"v"}}, true)
+	c.put(gone, nil, true)
+	c.endRead(true, true)
+	c.expect(t, "not in the store", lost, "v")
+	c.expect(t, "in the store in part", partly, "a", "b", "c")
+	c.expect(t, "came back", returned, "v")
+	c.expect(t, "removed", gone)
+	if got := c.Returned(); len(got) != 2 || !slices.Equal(got[partly], []string{"c"}) || !slices.Equal(got[returned], []string{"v"}) {
+		t.Errorf("Returned = %v", got)
+	}
+	if n := c.Total(); n != 5 {
+		t.Errorf("Total = %d, want 5", n)
+	}
+	all := map[uuid.UUID][]string{}
+	maps.Insert(all, c.All())
+	if len(all) != 3 || !slices.Equal(all[lost], []string{"v"}) {
+		t.Errorf("All = %v", all)
+	}
+
+	c.put(partly, []string{"a", "d"}, true)
+	c.expect(t, "one value is added, one removed", partly, "a", "b", "c", "d")
+	c.put(returned, nil, true)
+	if got := c.Returned(); len(got) != 0 {
+		t.Errorf("Returned = %v after all are gone from the store", got)
+	}
+
+	c.beginRead()
+	c.putRead([]uuid.UUID{partly}, [][]string{{"a", "d"}}, false)
+	c.endRead(true, false)
+	c.expect(t, "not put back", lost)
+	c.expect(t, "not put back in part", partly, "a", "d")
+	if n := c.Total(); n != 2 {
+		t.Errorf("Total = %d, want 2", n)
+	}
 }
 
 func TestMemoryExpires(t *testing.T) {

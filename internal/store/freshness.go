@@ -21,8 +21,8 @@ import (
 // everything has been read again. A replica that never announced itself has no lease
 // to lose, and nobody promises anything about it.
 //
-// The store's identity tells whether Redis may have lost writes. Then the copy keeps what
-// it has, for the watch to put back, and the list of replicas is not believed.
+// The store's identity tells whether Redis may have lost writes. Then the copy keeps
+// what it has, for the watch to put back, and the list of replicas is not believed.
 type freshness struct {
 	mu sync.Mutex
 
@@ -66,7 +66,7 @@ func (f *freshness) followed(now time.Time) {
 	f.begun, f.completeAt, f.scanAt, f.scannedAt = now, time.Time{}, time.Time{}, time.Time{}
 	f.subscribedNow, f.caughtUp, f.scanWanted = false, false, false
 	f.session++
-	f.dirty, f.taken = nil, nil
+	f.dirty, f.taken = map[uuid.UUID]struct{}{}, nil
 }
 
 // subscribed says that a subscription has begun: changes may have been missed before it.
@@ -98,9 +98,6 @@ func (f *freshness) heard(now time.Time) {
 func (f *freshness) changed(ids ...uuid.UUID) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.dirty == nil {
-		f.dirty = map[uuid.UUID]struct{}{}
-	}
 	for _, id := range ids {
 		f.dirty[id] = struct{}{}
 	}

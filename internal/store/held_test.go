@@ -67,7 +67,7 @@ func TestConfirmIsLate(t *testing.T) {
 		t.Helper()
 		for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
 			if time.Now().After(deadline) {
-				t.Fatalf("%s: did not come to pass", what)
+				t.Fatalf("%s: did not happen", what)
 			}
 		}
 	}

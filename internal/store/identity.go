@@ -106,7 +106,10 @@ func (r *Redis) readIdentified(ctx context.Context, ids []uuid.UUID) ([][]string
 	if err != nil || r.connections.Load() == r.identified.Load() {
 		return values, err
 	}
-	return values, r.call(ctx, &r.reading, r.identify)
+	if err := r.call(ctx, &r.reading, r.identify); err != nil {
+		return nil, err
+	}
+	return values, nil
 }
 
 // createStoreID creates the store ID if there is none, and sets its TTL.

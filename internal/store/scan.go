@@ -25,8 +25,8 @@ func (f *follower) scan(ctx context.Context) error {
 	return err
 }
 
-// readKeys reads every key there is. It reports whether what it has not come by
-// stays in the copy, because Redis may have lost it.
+// readKeys reads every key. It reports whether names that it has not seen stay in
+// the copy, because Redis may have lost them.
 func (f *follower) readKeys(ctx context.Context) (keep bool, err error) {
 	for cursor := uint64(0); ; {
 		var ids []uuid.UUID
@@ -50,7 +50,8 @@ func (f *follower) readKeys(ctx context.Context) (keep bool, err error) {
 	if f.fresh.Keep(time.Now()) {
 		return true, nil
 	}
-	return false, f.confirm(ctx)
+	err = f.confirm(ctx)
+	return f.fresh.Keep(time.Now()), err // confirm may have noticed a loss
 }
 
 // nextKeys goes one step on in the scan.
@@ -72,9 +73,9 @@ func (f *follower) nextKeys(ctx context.Context, cursor uint64) (ids []uuid.UUID
 	return ids, next, err
 }
 
-// confirm reads the names again that the scan has not come by, before they are
-// dropped: unlike other commands a scan is not redirected by a Cluster, and may
-// have been answered by a server that no longer has the zone. Like all of a full read
+// confirm reads the names that the scan has not seen, before they are dropped:
+// unlike other commands SCAN is not redirected by a Cluster, and may have been
+// answered by a server that no longer has the zone. Like all of a full read
 // this does not undo what readChanged has put into the copy meanwhile.
 func (f *follower) confirm(ctx context.Context) error {
 	for ids := range slices.Chunk(f.copy.unseen(), batch) {

@@ -16,10 +16,10 @@ import (
 // a week, and cert-manager presents a challenge only once.
 const Lifetime = 8 * 24 * time.Hour
 
-// Store is where the values live. All methods may be called concurrently.
-// Every call is bounded in time by the implementation, to a few seconds at
-// most, whatever ctx says; an error means that it is not known whether the
-// call took effect, and repeating it is safe.
+// Store is where the values live. All methods may be called concurrently. Every call
+// is bounded in time by the implementation, to a few seconds at most, also where ctx
+// has no deadline; an error means that it is not known whether the call took effect,
+// and repeating it is safe. For why Redis fails see ErrDenied and Explain.
 type Store interface {
 	// Add puts value among those under id, for Lifetime from now. A value that
 	// is there already stays, with its life renewed. Other values are not touched.
@@ -52,8 +52,8 @@ type Store interface {
 
 	// Follow makes c equal to the store and keeps it so until ctx is done; it
 	// returns only then. It survives every failure of the store: c keeps what
-	// it has, and is right again soon after the store is back. At most one
-	// Follow may run on a Copy.
+	// it has, and is right again soon after the store is back. At most one Follow may
+	// run on a Copy, and with Redis one on a Store.
 	Follow(ctx context.Context, c *Copy)
 
 	// Close frees what the store holds. No method may be called after it.

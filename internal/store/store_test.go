@@ -104,7 +104,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%s: did not come to pass", what)
+			t.Fatalf("%s: did not happen", what)
 		}
 	}
 }

@@ -123,7 +123,10 @@ func (r *Redis) read(ctx context.Context, ids []uuid.UUID) (values [][]string, e
 		}
 		return nil
 	})
-	return values, err
+	if err != nil {
+		return nil, err
+	}
+	return values, nil
 }
 
 // fetch gets the members of some names. WRONGTYPE is left in the names' commands.
