@@ -50,8 +50,28 @@ func (r *Redis) Remove(ctx context.Context, id uuid.UUID, value string) error {
 		ctx, cancel := context.WithTimeout(ctx, callTimeout)
 		defer cancel()
 		_ = r.client.Del(ctx, r.askedKey(id)).Err()
+		r.publishAgain(ctx, id)
 	}
 	return err
+}
+
+// publishAgain makes sure that all replicas hear of a removal just after Redis may
+// have lost writes. One that is not yet subscribed again cannot tell what was removed
+// from what was lost, and would keep it for restoreTime.
+func (r *Redis) publishAgain(ctx context.Context, id uuid.UUID) {
+	if r.connections.Load() != r.identified.Load() {
+		_ = r.call(ctx, &r.reading, r.identify)
+	}
+	if !r.fresh.Keep(time.Now()) {
+		return
+	}
+	for pause := maxPause; pause <= restoreTime/2; pause *= 2 {
+		time.AfterFunc(pause, func() {
+			ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
+			defer cancel()
+			_ = r.client.Publish(ctx, r.channel, id.String()).Err() // best effort
+		})
+	}
 }
 
 // removeFromFull removes a value from a Redis that is full: it refuses all
