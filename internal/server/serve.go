@@ -102,7 +102,7 @@ func (w *Webhook) parts(r *replica, k *cluster.Cluster) parts {
 		s.Strict(w.namespace, k.Find)
 	}
 	work := &share{self: r.address, list: r.store.Replicas}
-	challenges := &solver.Watcher{Challenges: k, Store: r.store, Zone: w.Zone, LookUp: lookUp, Presented: s.Presented, Gate: w.gate, Log: r.log}
+	challenges := &solver.Watcher{Challenges: k, Store: r.store, Zone: w.Zone, LookUp: lookUp, Presented: s.Presented, Returned: r.copy.Returned, Gate: w.gate, Log: r.log}
 	requests := gate.NewWatcher(k, looks, work.mine, r.log)
 	page := status.New(status.Config{
 		Version: version.String(), Zone: w.Zone, Nameservers: w.Nameservers, Group: w.webhook.group, Namespace: w.namespace,
@@ -117,6 +117,9 @@ func (w *Webhook) parts(r *replica, k *cluster.Cluster) parts {
 	started := time.Now()
 	return parts{
 		ready: func() error {
+			if err := r.denied(true); err != nil {
+				return err
+			}
 			if time.Since(started) < startGrace {
 				switch {
 				case !r.announced.Load():
