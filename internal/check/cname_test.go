@@ -91,9 +91,13 @@ func TestCNAME(t *testing.T) {
 			if again := w.CNAME(context.Background(), scope, tc.domain); again != got {
 				t.Errorf("got %+v, and then %+v", got, again)
 			}
+			look := w.Look(context.Background(), scope, tc.domain)
+			if look != got && got.Status != check.Unknown || look.Check != got.Check || look.Status != got.Status {
+				t.Errorf("Look = %+v, want %+v", look, got)
+			}
 			results := w.Domain(context.Background(), scope, tc.domain, nil)
-			if results[0] != got || tc.status == check.OK && len(results) != 1 {
-				t.Errorf("Domain = %+v, want %+v first, and nothing else that is wrong", results, got)
+			if results[0] != look || tc.status == check.OK && len(results) != 1 {
+				t.Errorf("Domain = %+v, want %+v first, and nothing else that is wrong", results, look)
 			}
 		})
 	}

@@ -50,10 +50,10 @@ func (c *Checker) parent(ctx context.Context) ([]Finding, *dns.Msg) {
 	origin := c.Zone.Origin()
 	_, above, _ := strings.Cut(origin, ".")
 	r := Finding{Check: delegationUnknown, Subject: origin, Status: Unknown, Wanted: c.wantedNS()}
-	apex, err := c.zoneOf(ctx, above)
+	apex, err := zoneOf(ctx, c.ask, above)
 	var servers []server
 	if err == nil {
-		servers, err = c.serversOf(ctx, apex)
+		servers, err = serversOf(ctx, c.ask, apex)
 	}
 	if err != nil {
 		r.Seen = err.Error()
@@ -137,7 +137,7 @@ func (c *Checker) nameserver(ctx context.Context, ns zone.Nameserver, parent *dn
 		return c.glue(ns, parent)
 	}
 	r := Finding{Check: nameserverFine, Subject: ns.Name, Status: OK, Wanted: wantedAddresses(ns.Addresses)}
-	addrs, alias, err := c.addresses(ctx, ns.Name)
+	addrs, alias, err := addresses(ctx, c.ask, ns.Name)
 	r.Seen = "addresses " + addressList(addrs)
 	switch {
 	case err != nil:

@@ -19,6 +19,7 @@ const (
 	cnameIsTXT        = "cname-is-txt"
 	cnameProxied      = "cname-proxied"
 	cnameWildcard     = "cname-wildcard"
+	cnameTwo          = "cname-two"
 	cnameLoop         = "cname-loop"
 	cnameUnknown      = "cname-unknown"
 
