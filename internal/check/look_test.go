@@ -193,7 +193,9 @@ func TestLook(t *testing.T) {
 			})
 		}, want: "cname", status: check.OK},
 		{name: "the resolver is silent about the name", wrong: func(w *world) {
-			w.Hook(resolver, func(q *dns.Msg, _ string) (*dns.Msg, bool) { return nil, strings.HasPrefix(q.Question[0].Name, "_acme-challenge.") })
+			w.Hook(resolver, func(q *dns.Msg, _ string) (*dns.Msg, bool) {
+				return nil, strings.HasPrefix(q.Question[0].Name, "_acme-challenge.")
+			})
 		}, want: "cname", status: check.OK},
 		{name: "the resolver fails once", wrong: func(w *world) {
 			var n atomic.Int32

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/miekg/dns"
 
@@ -28,28 +27,15 @@ import (
 // resolver too: a neighbour who can forge UDP cannot forge the look.
 
 const (
-	maxLevels      = 8                // referrals on the way to a name
-	maxCuts        = 8                // names asked for NS at one server
-	registryAtOnce = 3                // servers of a registry, of which one has to answer
-	registryTTL    = 10 * time.Minute // how long the servers of a registry are remembered
-	maxRegistries  = 1000             // then all are forgotten
+	maxLevels   = 8 // referrals on the way to a name
+	maxCuts     = 8 // names asked for NS at one server
+	firstAtOnce = 3 // servers of a registry, of which one has to answer
 )
 
 // set is the servers of one zone.
 type set struct {
 	apex    string
 	servers []server
-}
-
-// registries remembers the servers of registries.
-type registries struct {
-	mu   sync.Mutex
-	sets map[string]registrySet // by suffix
-}
-
-type registrySet struct {
-	set
-	until time.Time
 }
 
 // walk is see for the own servers of a name.
@@ -95,53 +81,6 @@ func above(apex, name string) bool {
 	return apex != registered && dns.IsSubDomain(dns.Fqdn(apex), dns.Fqdn(registered))
 }
 
-// registry returns the servers of the zone that the domain with name is registered in.
-func (k *looking) registry(ctx context.Context, name string) (set, error) {
-	_, suffix, _ := strings.Cut(zone.Registered(name), ".")
-	if suffix == "" {
-		suffix = name
-	}
-	r := &k.c.registries
-	r.mu.Lock()
-	known, ok := r.sets[suffix]
-	r.mu.Unlock()
-	if ok && time.Now().Before(known.until) {
-		return known.set, nil
-	}
-	apex, err := zoneOf(ctx, k.askResolver, suffix)
-	if err != nil {
-		return set{}, err
-	}
-	servers, err := serversOf(ctx, k.askResolver, apex)
-	if err != nil {
-		return set{}, err
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.sets == nil || len(r.sets) >= maxRegistries {
-		r.sets = map[string]registrySet{}
-	}
-	s := set{apex, servers}
-	r.sets[suffix] = registrySet{s, time.Now().Add(registryTTL)}
-	return s, nil
-}
-
-// private is for a domain below a top-level domain that the root does not have, such
-// as internal: only those who share our resolver see it, so the resolver says who
-// serves it.
-func (k *looking) private(ctx context.Context, root set, name string) (set, bool) {
-	top := name[strings.LastIndexByte(name, '.')+1:]
-	if m, _, err := k.first(ctx, root, top); err != nil || m.Rcode != dns.RcodeNameError {
-		return set{}, false
-	}
-	apex, err := zoneOf(ctx, k.askResolver, zone.Registered(name))
-	if err != nil || apex == "" {
-		return set{}, false
-	}
-	servers, err := serversOf(ctx, k.askResolver, apex)
-	return set{apex, servers}, err == nil
-}
-
 // first returns the first useful answer of a zone's servers about a name: a referral
 // to a zone below, or an authoritative one.
 func (k *looking) first(ctx context.Context, at set, name string) (*dns.Msg, server, error) {
@@ -151,7 +90,7 @@ func (k *looking) first(ctx context.Context, at set, name string) (*dns.Msg, ser
 		err  error
 	}
 	var tries []string
-	for some := range slices.Chunk(at.servers, registryAtOnce) {
+	for some := range slices.Chunk(at.servers, firstAtOnce) {
 		replies := make(chan reply, len(some))
 		for _, s := range some {
 			go func() {
@@ -298,54 +237,4 @@ func (k *looking) answered(apex string, s server) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.zones[apex] = append(k.zones[apex], s)
-}
-
-// referralTo returns the apex below at of a zone with name in it, to which m refers;
-// "" if it does not.
-func referralTo(m *dns.Msg, at, name string) string {
-	if m.Authoritative || m.Rcode != dns.RcodeSuccess || len(m.Answer) > 0 {
-		return ""
-	}
-	for _, rr := range m.Ns {
-		owner := plain(rr.Header().Name)
-		if rr.Header().Rrtype == dns.TypeNS && owner != at && dns.IsSubDomain(dns.Fqdn(at), dns.Fqdn(owner)) && dns.IsSubDomain(dns.Fqdn(owner), dns.Fqdn(name)) {
-			return owner
-		}
-	}
-	return ""
-}
-
-// glueOf returns the addresses beside a referral that the zone at apex may give.
-func glueOf(m *dns.Msg, apex string) map[string][]netip.Addr {
-	out := map[string][]netip.Addr{}
-	for _, rr := range m.Extra {
-		name := plain(rr.Header().Name)
-		if !dns.IsSubDomain(dns.Fqdn(apex), dns.Fqdn(name)) {
-			continue
-		}
-		switch rr := rr.(type) {
-		case *dns.A:
-			out[name] = appendAddr(out[name], rr.A)
-		case *dns.AAAA:
-			out[name] = appendAddr(out[name], rr.AAAA)
-		}
-	}
-	for _, addrs := range out {
-		slices.SortFunc(addrs, netip.Addr.Compare)
-	}
-	return out
-}
-
-// cutsBetween returns the names from name up to the domain that was registered, but
-// not above apex, at which a zone may begin.
-func cutsBetween(name, apex string) (out []string) {
-	for at := name; len(out) < maxCuts && dns.IsSubDomain(dns.Fqdn(apex), dns.Fqdn(at)) && !above(at, name); {
-		out = append(out, at)
-		_, rest, ok := strings.Cut(at, ".")
-		if !ok {
-			break
-		}
-		at = rest
-	}
-	return out
 }
