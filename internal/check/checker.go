@@ -43,6 +43,11 @@ type Checker struct {
 	// not there.
 	ResolverOnly bool
 
+	// PrivateAddresses is for people whose CA is their own and reaches addresses that
+	// the Internet does not. Without it, Delegation says Failed of such an address of
+	// ours, and does not ask there.
+	PrivateAddresses bool
+
 	registries registries
 
 	system struct { // the resolvers of /etc/resolv.conf

@@ -47,6 +47,7 @@ const (
 	nameserverMissing = "nameserver-missing"
 	nameserverCNAME   = "nameserver-cname"
 	nameserverDiffers = "nameserver-differs"
+	nameserverPrivate = "nameserver-private"
 	nameserverUnknown = "nameserver-unknown"
 
 	// Each address of our nameservers.
@@ -54,6 +55,7 @@ const (
 	serverUDP              = "server-udp"
 	serverTCP              = "server-tcp"
 	serverNoRoute          = "server-no-route"
+	serverPrivate          = "server-private"
 	serverNotAuthoritative = "server-not-authoritative"
 	serverOther            = "server-other"
 	serverNS               = "server-ns"
