@@ -104,6 +104,7 @@ func TestDelegation(t *testing.T) {
 			}
 			tc.world(t, w)
 			got := w.Delegation(context.Background())
+			agree(t, got)
 			if !slices.Equal(bad(got), tc.want) {
 				t.Fatalf("got %+v, want %q", got, tc.want)
 			}
@@ -191,7 +192,9 @@ func TestPrivateAddresses(t *testing.T) {
 			if len(tc.nameservers) > 0 {
 				w.Nameservers, _ = w.Zone.Nameservers(tc.nameservers)
 			}
-			if got := bad(w.Delegation(context.Background())); !slices.Equal(got, tc.want) {
+			found := w.Delegation(context.Background())
+			agree(t, found)
+			if got := bad(found); !slices.Equal(got, tc.want) {
 				t.Errorf("got %+v, want %q", got, tc.want)
 			}
 		})

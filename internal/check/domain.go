@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/signpost-acme/signpost/internal/zone"
 )
 
 // Domain is Look and everything else that decides whether a certificate can be
@@ -33,13 +35,25 @@ func (c *Checker) Domain(ctx context.Context, scope, domain string, ca []string)
 	case first.Status == OK:
 		out = append(out, c.remembered(ctx, k)...)
 	case first.Status == Unknown:
-		// For people behind a firewall; the verdict stays that of Look.
-		if r := c.newLooking(l, "udp").run(ctx); r.Status != Unknown {
-			out = append(out, r)
-		}
+		out = append(out, c.hearsay(ctx, l)...)
 	}
 	wg.Wait()
 	return append(out, caa...)
+}
+
+// hearsay is what resolvers say where the domain's own servers cannot be asked, as
+// behind a firewall. The verdict stays that of Look.
+func (c *Checker) hearsay(ctx context.Context, l lookingFor) []Finding {
+	r := c.newLooking(l, "udp").run(ctx)
+	switch r.Status {
+	case Unknown:
+		return nil
+	case OK:
+		r.Status = Warning
+		r.Hint = fmt.Sprintf("Let TCP port 53 out to the DNS servers of %s, or take the resolver's word for it with --resolver-only, if it is enough that it knows %s.", zone.Unicode(l.Domain), l.add())
+	}
+	r.Check, r.Seen = cnameResolver, "at the resolver: "+r.Seen
+	return []Finding{r}
 }
 
 // remembered is for a record that is right, and a resolver that still has what was

@@ -62,6 +62,7 @@ func TestDomain(t *testing.T) {
 			w := newWorld(t)
 			tc.wrong(w)
 			got := w.Domain(context.Background(), scope, domain, nil)
+			agree(t, got)
 			if !slices.Equal(bad(got), tc.want) {
 				t.Fatalf("got %+v, want %q", got, tc.want)
 			}
@@ -126,6 +127,7 @@ func TestCAA(t *testing.T) {
 			w := newWorld(t)
 			w.setDomain(tc.records)
 			got := w.Domain(context.Background(), scope, tc.domain, tc.ca)
+			agree(t, got)
 			if tc.want == "" {
 				if len(got) != 1 {
 					t.Errorf("got %+v", got)

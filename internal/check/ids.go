@@ -28,6 +28,7 @@ const (
 	txtBeside           = "txt-beside"
 	dnssecBogus         = "dnssec-bogus"
 	cnameCached         = "cname-cached"
+	cnameResolver       = "cname-resolver"
 	authoritativeDiffer = "authoritative-differ"
 	caaFine             = "caa"
 	caaForbids          = "caa-forbids"

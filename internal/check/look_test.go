@@ -244,9 +244,11 @@ func TestLook(t *testing.T) {
 			if again := w.Look(context.Background(), scope, name); again != got {
 				t.Errorf("got %+v, and then %+v", got, again)
 			}
-			if results := w.Domain(context.Background(), scope, name, nil); results[0] != got {
+			results := w.Domain(context.Background(), scope, name, nil)
+			if results[0] != got {
 				t.Errorf("Domain = %+v, want %+v first", results, got)
 			}
+			agree(t, results)
 		})
 	}
 }
