@@ -88,12 +88,12 @@ func (w *Webhook) cluster(config *rest.Config, log *slog.Logger) (*cluster.Clust
 
 // parts puts together what runs beside the DNS server.
 func (w *Webhook) parts(r *replica, k *cluster.Cluster) parts {
-	checker := &check.Checker{Zone: w.Zone, Nameservers: w.Nameservers, Resolvers: w.resolvers, Namespaces: k.Scopes}
-	looks := gate.NewLooks(checker.CNAME, r.store)
+	checker := &check.Checker{Zone: w.Zone, Nameservers: w.Nameservers, Resolvers: w.resolvers, ResolverOnly: w.resolverOnly, Namespaces: k.Scopes}
+	looks := gate.NewLooks(checker.Look, r.store)
 	lookUp := func(ctx context.Context, scope, domain string) check.Finding {
 		target, err := w.Zone.Target(scope, domain)
 		if err != nil {
-			return checker.CNAME(ctx, scope, domain) // says what is wrong with the domain
+			return checker.Look(ctx, scope, domain) // says what is wrong with the domain
 		}
 		return looks.Within(ctx, target, presentMemory)
 	}
