@@ -1,6 +1,7 @@
-// Command demo issues a wildcard certificate for real on this machine, and says
-// what happens while it does.
-package main
+// Package demo issues a wildcard certificate for real on this machine, and says
+// what happens while it does. There are two kinds: of processes, which is built in
+// minutes, and on a real node, which needs Helm and all of its libraries.
+package demo
 
 import (
 	"context"
@@ -26,10 +27,23 @@ const (
 var (
 	keep    = os.Getenv("KEEP") != ""
 	compare = os.Getenv("COMPARE") != ""
-	onNode  = os.Getenv("CLUSTER") != "" // as pods on a real node, installed by Helm
 )
 
-func main() {
+// Kind is a kind of demo.
+type Kind struct {
+	Start     func(context.Context, world.Options) (*world.World, error)
+	Show      func(context.Context, *world.World, *Narrator) error
+	DNSServer string // the address of a DNS server of ours
+	Node      bool   // pods run, on a real node
+}
+
+// Processes is the demo in which everything runs as a process, which takes seconds.
+func Processes() Kind {
+	return Kind{Start: startProcesses, Show: show, DNSServer: world.ReplicaAddress(0)}
+}
+
+// Main is the demo as a program.
+func Main(k Kind) {
 	config := world.Sandbox()
 	if keep {
 		config.Listeners, config.PIDFile = 1, filepath.Join(keepDir, "pid")
@@ -37,7 +51,7 @@ func main() {
 	sandbox.Main(config, func() int {
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 		defer stop()
-		if err := run(ctx); err != nil {
+		if err := run(ctx, k); err != nil {
 			if ctx.Err() != nil {
 				err = fmt.Errorf("interrupted; everything is stopped")
 			}
@@ -48,7 +62,7 @@ func main() {
 	})
 }
 
-func run(ctx context.Context) error {
+func run(ctx context.Context, k Kind) error {
 	bin, err := filepath.Abs(binDir)
 	if err != nil {
 		return err
@@ -58,61 +72,55 @@ func run(ctx context.Context) error {
 		return err
 	}
 	n := newNarrator(os.Stdout)
-	n.title("Signpost demo: a wildcard certificate, issued for real on this machine")
-	start, show, dnsServer := startProcesses, show, world.ReplicaAddress(0)
-	if onNode {
-		d := &node{}
-		start, show, dnsServer = d.start, d.show, world.BalancerAddress
-	}
+	n.Title("Signpost demo: a wildcard certificate, issued for real on this machine")
 	starting, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()
-	w, err := start(starting, world.Options{Dir: dir, Bin: bin, Step: n.step})
+	w, err := k.Start(starting, world.Options{Dir: dir, Bin: bin, Step: n.Step})
 	if err != nil {
 		return fmt.Errorf("%w\n(logs are in %s)", err, dir)
 	}
 	defer w.Stop()
-	if err := show(ctx, w, n); err != nil {
+	if err := k.Show(ctx, w, n); err != nil {
 		return fmt.Errorf("%w\n(logs are in %s)", err, dir)
 	}
 	if keep {
-		return leaveRunning(ctx, w, n, dnsServer)
+		return leaveRunning(ctx, w, n, k)
 	}
 	w.Stop()
-	n.step("stopped everything that was started")
+	n.Step("stopped everything that was started")
 	return os.RemoveAll(dir)
 }
 
-// startProcesses starts everything as processes, which takes seconds.
 func startProcesses(ctx context.Context, o world.Options) (*world.World, error) {
 	o.Replicas = 2
 	return world.Start(ctx, o)
 }
 
 // show issues a certificate, and a second one for comparison if asked to.
-func show(ctx context.Context, w *world.World, n *narrator) error {
+func show(ctx context.Context, w *world.World, n *Narrator) error {
 	target, err := world.Target(world.CertManagerNamespace, "example.com")
 	if err != nil {
 		return err
 	}
-	n.title("Once, by whoever owns the domains")
-	n.say("The zone that Signpost serves is delegated to it (the sandbox's example.com has this already):")
-	n.code("acme.example.com.       NS    ns1.acme.example.com.\nacme.example.com.       NS    ns2.acme.example.com.",
+	n.Title("Once, by whoever owns the domains")
+	n.Say("The zone that Signpost serves is delegated to it (the sandbox's example.com has this already):")
+	n.Code("acme.example.com.       NS    ns1.acme.example.com.\nacme.example.com.       NS    ns2.acme.example.com.",
 		fmt.Sprintf("ns1.acme.example.com.   A     %s", world.ReplicaAddress(0)), fmt.Sprintf("ns2.acme.example.com.   A     %s", world.ReplicaAddress(1)))
-	n.say("and each domain gets one CNAME:")
-	n.code(fmt.Sprintf("_acme-challenge.example.com.   CNAME   %s.", target))
+	n.Say("and each domain gets one CNAME:")
+	n.Code(fmt.Sprintf("_acme-challenge.example.com.   CNAME   %s.", target))
 	if err := w.Parent.SetCNAME(ctx, "example.com", "example.com", target); err != nil {
 		return err
 	}
-	n.step("added the CNAME at the DNS of example.com")
+	n.Step("added the CNAME at the DNS of example.com")
 
-	n.title("Once, by the platform team")
-	n.code(issuerYAML)
+	n.Title("Once, by the platform team")
+	n.Code(issuerYAML)
 	if err := newIssuer(ctx, w, n, world.IssuerOptions{Name: "signpost"}); err != nil {
 		return err
 	}
-	n.title("For every certificate")
-	n.code(certificateYAML)
-	quick, err := issue(ctx, w, n, "wildcard", "signpost", "example.com", "*.example.com")
+	n.Title("For every certificate")
+	n.Code(CertificateYAML)
+	quick, err := Issue(ctx, w, n, "wildcard", "signpost", "example.com", "*.example.com")
 	if err != nil {
 		return err
 	}
@@ -121,13 +129,13 @@ func show(ctx context.Context, w *world.World, n *narrator) error {
 			return err
 		}
 	}
-	n.title("Renewals need nobody: the CNAME stays, cert-manager and Signpost do the rest.")
+	n.Title("Renewals need nobody: the CNAME stays, cert-manager and Signpost do the rest.")
 	return nil
 }
 
 // compareWithSelfCheck issues a certificate as cert-manager does by default.
-func compareWithSelfCheck(ctx context.Context, w *world.World, n *narrator, quick time.Duration) error {
-	n.title("The same with cert-manager's default self-check (this takes a minute or two)")
+func compareWithSelfCheck(ctx context.Context, w *world.World, n *Narrator, quick time.Duration) error {
+	n.Title("The same with cert-manager's default self-check (this takes a minute or two)")
 	if err := newIssuer(ctx, w, n, world.IssuerOptions{Name: "self-check", SelfCheck: true}); err != nil {
 		return err
 	}
@@ -138,11 +146,11 @@ func compareWithSelfCheck(ctx context.Context, w *world.World, n *narrator, quic
 	if err := w.Parent.SetCNAME(ctx, "example-two.com", "example-two.com", target); err != nil {
 		return err
 	}
-	slow, err := issue(ctx, w, n, "self-check", "self-check", "example-two.com", "*.example-two.com")
+	slow, err := Issue(ctx, w, n, "self-check", "self-check", "example-two.com", "*.example-two.com")
 	if err != nil {
 		return err
 	}
-	n.title(fmt.Sprintf("Apply to Ready: %.1f s with waitInsteadOfSelfCheck: 0s, %.1f s with the default self-check", quick.Seconds(), slow.Seconds()))
+	n.Title(fmt.Sprintf("Apply to Ready: %.1f s with waitInsteadOfSelfCheck: 0s, %.1f s with the default self-check", quick.Seconds(), slow.Seconds()))
 	return nil
 }
 
@@ -161,6 +169,7 @@ func workingDir() (string, error) {
 	return filepath.Abs(keepDir)
 }
 
+// What the demo applies.
 const issuerYAML = `apiVersion: cert-manager.io/v1
 kind: ClusterIssuer
 metadata:
@@ -175,7 +184,8 @@ spec:
             groupName: ` + world.Zone + `
             solverName: signpost`
 
-const certificateYAML = `apiVersion: cert-manager.io/v1
+// CertificateYAML is the Certificate that both kinds show.
+const CertificateYAML = `apiVersion: cert-manager.io/v1
 kind: Certificate
 metadata:
   name: wildcard

@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"fmt"
@@ -7,22 +7,26 @@ import (
 	"time"
 )
 
-// narrator tells a person what happens, with the seconds since the beginning.
-type narrator struct {
+// Narrator tells a person what happens, with the seconds since the beginning.
+type Narrator struct {
 	out   io.Writer
 	begin time.Time
 }
 
-func newNarrator(out io.Writer) *narrator { return &narrator{out: out, begin: time.Now()} }
+func newNarrator(out io.Writer) *Narrator { return &Narrator{out: out, begin: time.Now()} }
 
-func (n *narrator) title(text string) { fmt.Fprintf(n.out, "\n== %s\n", text) }
+// Title begins a part.
+func (n *Narrator) Title(text string) { fmt.Fprintf(n.out, "\n== %s\n", text) }
 
-func (n *narrator) say(text string) { fmt.Fprintf(n.out, "         %s\n", text) }
+// Say prints a sentence.
+func (n *Narrator) Say(text string) { fmt.Fprintf(n.out, "         %s\n", text) }
 
-func (n *narrator) code(lines ...string) {
+// Code prints lines to copy, or to read closely.
+func (n *Narrator) Code(lines ...string) {
 	fmt.Fprintf(n.out, "\n%s\n\n", indent(strings.Join(lines, "\n"), "             "))
 }
 
-func (n *narrator) step(format string, args ...any) {
+// Step says what has happened just now.
+func (n *Narrator) Step(format string, args ...any) {
 	fmt.Fprintf(n.out, "%6.1f s %s\n", time.Since(n.begin).Seconds(), fmt.Sprintf(format, args...))
 }

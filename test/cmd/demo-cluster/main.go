@@ -1,3 +1,5 @@
+// Command demo-cluster is the demo on a real node, where Signpost and cert-manager
+// are pods that Helm has installed.
 package main
 
 import (
@@ -7,8 +9,14 @@ import (
 	"strings"
 
 	"github.com/signpost-acme/signpost/test/cluster"
+	"github.com/signpost-acme/signpost/test/demo"
 	"github.com/signpost-acme/signpost/test/world"
 )
+
+func main() {
+	var d node
+	demo.Main(demo.Kind{Start: d.start, Show: d.show, DNSServer: world.BalancerAddress, Node: true})
+}
 
 // node is the demo on a real node.
 type node struct{ *cluster.Cluster }
@@ -25,9 +33,9 @@ func (d *node) start(ctx context.Context, o world.Options) (*world.World, error)
 }
 
 // show installs both charts and issues a certificate.
-func (d *node) show(ctx context.Context, w *world.World, n *narrator) error {
-	n.title("Once, by the platform team")
-	n.step("installing cert-manager's chart")
+func (d *node) show(ctx context.Context, w *world.World, n *demo.Narrator) error {
+	n.Title("Once, by the platform team")
+	n.Step("installing cert-manager's chart")
 	if err := d.InstallCertManager(ctx); err != nil {
 		return err
 	}
@@ -35,7 +43,7 @@ func (d *node) show(ctx context.Context, w *world.World, n *narrator) error {
 	if err != nil {
 		return err
 	}
-	n.code(fmt.Sprintf("helm install %s charts/signpost --namespace %s --create-namespace --wait \\\n    --set zone=%s --set issuer.email=admin@example.com    # and the sandbox's CA",
+	n.Code(fmt.Sprintf("helm install %s charts/signpost --namespace %s --create-namespace --wait \\\n    --set zone=%s --set issuer.email=admin@example.com    # and the sandbox's CA",
 		cluster.Release, cluster.Namespace, world.Zone))
 	if err := d.Restricted(ctx, cluster.Namespace); err != nil {
 		return err
@@ -44,28 +52,28 @@ func (d *node) show(ctx context.Context, w *world.World, n *narrator) error {
 	if err != nil {
 		return err
 	}
-	n.step("installed; the chart says:")
-	n.code(release.Info.Notes)
+	n.Step("installed; the chart says:")
+	n.Code(release.Info.Notes)
 
-	n.title("Once, by whoever owns the domains")
+	n.Title("Once, by whoever owns the domains")
 	target, err := world.Target(world.CertManagerNamespace, "example.com")
 	if err != nil {
 		return err
 	}
-	n.code(fmt.Sprintf("%[1]s.              NS      ns-%[1]s.\nns-%[1]s.           A       %[2]s\n_acme-challenge.example.com.   CNAME   %[3]s.", world.Zone, world.BalancerAddress, target))
+	n.Code(fmt.Sprintf("%[1]s.              NS      ns-%[1]s.\nns-%[1]s.           A       %[2]s\n_acme-challenge.example.com.   CNAME   %[3]s.", world.Zone, world.BalancerAddress, target))
 	if err := d.Delegate(ctx); err != nil {
 		return err
 	}
 	if err := w.Parent.SetCNAME(ctx, "example.com", "example.com", target); err != nil {
 		return err
 	}
-	n.step("added these records at the DNS of example.com")
+	n.Step("added these records at the DNS of example.com")
 
-	n.title("For every certificate")
-	n.code(strings.Replace(certificateYAML, "example.com, ", "", 1)) // the other name would go to HTTP-01
-	if _, err := issue(ctx, w, n, "wildcard", "signpost", "*.example.com"); err != nil {
+	n.Title("For every certificate")
+	n.Code(strings.Replace(demo.CertificateYAML, "example.com, ", "", 1)) // the other name would go to HTTP-01
+	if _, err := demo.Issue(ctx, w, n, "wildcard", "signpost", "*.example.com"); err != nil {
 		return err
 	}
-	n.title("Renewals need nobody: the CNAME stays, cert-manager and Signpost do the rest.")
+	n.Title("Renewals need nobody: the CNAME stays, cert-manager and Signpost do the rest.")
 	return nil
 }
