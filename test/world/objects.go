@@ -17,6 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/signpost-acme/signpost/internal/cluster"
+	"github.com/signpost-acme/signpost/internal/poll"
 )
 
 // IssuerOptions are the differences between Issuers.
@@ -86,20 +87,24 @@ func (w *World) CreateCertificate(ctx context.Context, namespace, name, kind, is
 // WaitReady waits until a Certificate is Ready and returns what is in its
 // Secret. The error says how far it has come.
 func (w *World) WaitReady(ctx context.Context, namespace, name string) (*x509.Certificate, error) {
-	for {
-		c, err := w.CM.CertmanagerV1().Certificates(namespace).Get(ctx, name, metav1.GetOptions{})
-		if err == nil && cluster.IsReady(c) {
-			return w.Leaf(ctx, namespace, name)
-		}
+	const forever = 24 * time.Hour // ctx has the end
+	going, stop := context.WithCancel(ctx)
+	defer stop()
+	err := poll.Try(going, forever, fmt.Sprintf("certificate %s/%s is Ready", namespace, name), func() error {
 		if died := w.Err(); died != nil {
-			return nil, died
+			stop()
+			return died
 		}
-		select {
-		case <-ctx.Done():
-			return nil, errors.Join(fmt.Errorf("certificate %s/%s is not Ready: %w", namespace, name, ctx.Err()), errors.New(w.Explain(namespace)))
-		case <-time.After(50 * time.Millisecond):
+		c, err := w.CM.CertmanagerV1().Certificates(namespace).Get(ctx, name, metav1.GetOptions{})
+		if err == nil && !cluster.IsReady(c) {
+			err = errors.New("not yet")
 		}
+		return err
+	})
+	if err != nil {
+		return nil, errors.Join(err, errors.New(w.Explain(namespace)))
 	}
+	return w.Leaf(ctx, namespace, name)
 }
 
 // Leaf returns the certificate in a Secret.
