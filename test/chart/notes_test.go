@@ -27,6 +27,7 @@ func TestNotes(t *testing.T) {
 		{"dnsService.splitProtocols=true", []string{"signpost-dns-udp", "signpost-dns-tcp", "same address"}, nil},
 		{"hostPort.enabled=true", []string{"addresses are those of the nodes"}, []string{"WARNING"}},
 		{"rbac.create=false", []string{"rbac.create=false"}, nil},
+		{"orderGate.enabled=false", []string{"WARNING: there is no order gate", "orderGate.enabled=false"}, nil},
 		{"issuer.create=false", []string{"No ClusterIssuer was made. In"}, nil},
 	} {
 		notes := must(t, c.set).notes

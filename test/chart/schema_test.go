@@ -56,6 +56,19 @@ func TestWrongValuesAreRefusedByName(t *testing.T) {
 		{"log.level=verbose", "level"},
 		{"shutdownDelay=5s", "shutdownDelay"},
 		{"watchChallenges=false", "watchChallenges"},
+		{"watchRequests=false", "watchRequests"},
+		{"orderGate=false", "orderGate"},
+		{"orderGate.timeoutSeconds=0", "timeoutSeconds"},
+		{"orderGate.timeoutSeconds=31", "timeoutSeconds"},
+		{"orderGate.issuers[0].name=x", "kind"},
+		{"orderGate.issuers[0].kind=ClusterIssuer", "name"},
+		{"orderGate.issuers[0].kind=issuer,orderGate.issuers[0].name=x", "kind"},
+		{"orderGate.issuers[0].kind=Issuer,orderGate.issuers[0].name=x", "namespace"},
+		{"orderGate.issuers[0].kind=ClusterIssuer,orderGate.issuers[0].name=x,orderGate.issuers[0].namespace=y", "namespace"},
+		{"orderGate.issuers[0].kind=ClusterIssuer,orderGate.issuers[0].name=it's", "name"},
+		{"orderGate.issuers[0].kind=ClusterIssuer,orderGate.issuers[0].name=x,orderGate.issuers[0].group=y", "group"},
+		{"orderGate.clusterNamespace=true", "orderGate.clusterNamespace"},
+		{"strictNamespaces=true,orderGate.enabled=false", "strictNamespaces: needs orderGate.enabled"},
 		{"metrics.serviceMonitor.enabled=true,metrics.podMonitor.enabled=true", "podMonitor"},
 		{"fullnameOverride=Signpost", "fullnameOverride"},
 	} {
@@ -86,6 +99,7 @@ func TestRightValuesAreAccepted(t *testing.T) {
 		"resolvers[0]=9.9.9.9:53,resolvers[1]=[2620:fe::fe]:53",
 		"podDisruptionBudget.maxUnavailable=50%",
 		"issuer.dns01.waitInsteadOfSelfCheck=1m30s",
+		"strictNamespaces=true,orderGate.clusterNamespace=true,orderGate.issuers[0].kind=Issuer,orderGate.issuers[0].name=a.b,orderGate.issuers[0].namespace=team-a",
 	} {
 		must(t, set)
 	}
