@@ -158,6 +158,9 @@ func gateCases() []gateCase {
 // schema has no required fields here, so that the conditions are alone.
 func TestGateConditions(t *testing.T) {
 	a := startAPIServer(t)
+	for _, sets := range [][]string{nil, {"issuer.email=me@example.com"}, {"orderGate.issuers[0].kind=Issuer", "orderGate.issuers[0].name=acme", "orderGate.issuers[0].namespace=team-a"}} {
+		a.register(t, get[*admregv1.ValidatingWebhookConfiguration](t, must(t, sets...), gateKey))
+	}
 	gate := get[*admregv1.ValidatingWebhookConfiguration](t, must(t, gateSets...), gateKey)
 	a.register(t, gate)
 	for _, wrong := range a.wrong(t) {

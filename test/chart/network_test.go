@@ -8,6 +8,7 @@ import (
 	admregv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	apiregv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 	psaapi "k8s.io/pod-security-admission/api"
 )
@@ -140,6 +141,35 @@ func TestRegistry(t *testing.T) {
 				if !strings.HasPrefix(c.Image, want+name+":") && !strings.HasPrefix(c.Image, want+name+"@sha256:") {
 					t.Errorf("%s: %s has the image %s", set, key, c.Image)
 				}
+			}
+		}
+	}
+}
+
+// The API server takes what these values make.
+func TestTheAPIServerTakesTheNetwork(t *testing.T) {
+	a := startAPIServer(t)
+	dry := metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}, FieldValidation: metav1.FieldValidationStrict}
+	for _, sets := range [][]string{
+		{"dnsService.type=NodePort", "dnsService.nodePort=30053"},
+		{"dnsService.splitProtocols=true", "dnsService.nodePort=30053", "dnsService.externalIPs={192.0.2.1}"},
+		{"dnsService.type=ClusterIP", "dnsService.externalIPs={192.0.2.1}"},
+		{"hostNetwork=true", "webhook.port=10260", "webhook.servicePort=8443", "http.port=18080"},
+		{"podSecurityContext.runAsUser=null", "podSecurityContext.runAsGroup=null", "podSecurityContext.fsGroup=null", "dnsPolicy=Default"},
+		{"podSecurityContext=null", "securityContext=null", "image.registry=registry.example.com:5000/mirror"},
+	} {
+		for key, object := range must(t, sets...).objects {
+			var err error
+			switch o := object.(type) {
+			case *corev1.Service:
+				o.Namespace = "team-a"
+				_, err = a.kube.CoreV1().Services(o.Namespace).Create(t.Context(), o, dry)
+			case *appsv1.Deployment:
+				o.Namespace = "team-a"
+				_, err = a.kube.AppsV1().Deployments(o.Namespace).Create(t.Context(), o, dry)
+			}
+			if err != nil {
+				t.Errorf("%q: %s: %v", sets, key, err)
 			}
 		}
 	}
