@@ -14,27 +14,15 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// installed is a chart that a cluster has, by its commit.
-type installed struct {
-	commit string
-	set    string // what of today's values it had otherwise, on purpose
-}
-
 // earlier are the commits whose values a cluster may still have, oldest first.
-// testdata/values has each one's values.yaml: a
-// shallow clone has no history.
-var earlier = []installed{
-	{"9c96dc9", "redis.bundled.image.repository=valkey/valkey,image.repository=signpost-acme/signpost"},
-	{"ef0512e", ""},
-	{"878315b", ""},
-	{"26a5e6a", ""},
-}
+// testdata/values has the values.yaml of each: a shallow clone has no history.
+var earlier = []string{"ef0512e", "878315b", "26a5e6a"}
 
 // helm upgrade --reuse-values takes the defaults of the chart that is installed:
 // what is new since is missing. It must be as if the defaults were new.
 func TestUpgradeWithTheValuesOfBefore(t *testing.T) {
-	for _, e := range earlier {
-		source := e.values(t)
+	for _, commit := range earlier {
+		source := valuesOf(t, commit)
 		var old map[string]any
 		if err := yaml.Unmarshal(source, &old); err != nil {
 			t.Fatal(err)
@@ -46,16 +34,17 @@ func TestUpgradeWithTheValuesOfBefore(t *testing.T) {
 			{"orderGate.enabled=false", "endChallenges.enabled=false"}, // what is false stays so
 		} {
 			sets = append([]string{minimal, "redis.existingSecret=s"}, sets...)
-			got, err := renderValues(t, values(t, append(strings.Split(e.set, ","), sets...)...), func(c *chart.Chart, _ chartutil.Values) (map[string]string, error) {
+			set := values(t, sets...)
+			got, err := renderValues(t, set, func(c *chart.Chart, _ chartutil.Values) (map[string]string, error) {
 				c.Values = old
-				all, err := chartutil.ToRenderValues(c, values(t, append(strings.Split(e.set, ","), sets...)...), release, capabilities())
+				all, err := chartutil.ToRenderValues(c, set, release, capabilities())
 				if err != nil {
 					return nil, err
 				}
 				return engine.Render(c, all)
 			})
 			if err != nil {
-				t.Errorf("%s %q: %v", e.commit, sets, err)
+				t.Errorf("%s %q: %v", commit, sets, err)
 				continue
 			}
 			want, err := render(t, sets...)
@@ -63,22 +52,22 @@ func TestUpgradeWithTheValuesOfBefore(t *testing.T) {
 				t.Fatal(err)
 			}
 			if g, w := text(t, got), text(t, want); g != w {
-				t.Errorf("%s %q: renders\n%s\nwant\n%s", e.commit, sets, g, w)
+				t.Errorf("%s %q: renders\n%s\nwant\n%s", commit, sets, g, w)
 			}
 		}
 	}
 }
 
-// values are the commit's, which testdata has; where there is history, it must say the same.
-func (i installed) values(t *testing.T) []byte {
+// valuesOf returns a commit's values; where there is history, it must say the same.
+func valuesOf(t *testing.T, commit string) []byte {
 	t.Helper()
-	b, err := os.ReadFile("testdata/values/" + i.commit + ".yaml")
+	b, err := os.ReadFile("testdata/values/" + commit + ".yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	history, err := exec.CommandContext(t.Context(), "git", "show", i.commit+":charts/signpost/values.yaml").Output()
+	history, err := exec.CommandContext(t.Context(), "git", "show", commit+":charts/signpost/values.yaml").Output()
 	if err == nil && string(history) != string(b) {
-		t.Errorf("testdata/values/%s.yaml is not that commit's values.yaml", i.commit)
+		t.Errorf("testdata/values/%s.yaml is not that commit's values.yaml", commit)
 	}
 	return b
 }
