@@ -119,7 +119,7 @@ func (d *domains) proposal(domain, email string) *proposal {
 	if d.scope != "cert-manager" {
 		checkIt += " --scope " + d.scope
 	}
-	p.Commands = []string{"helm install signpost charts/signpost -f signpost-values.yaml", checkIt + " '" + domain + "'"}
+	p.Commands = []string{"helm install signpost charts/signpost --namespace signpost --create-namespace -f signpost-values.yaml", checkIt + " '" + domain + "'"}
 	return p
 }
 
