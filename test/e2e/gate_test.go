@@ -44,23 +44,32 @@ func denial(t *testing.T, namespace, certificate string, ok func(text string) bo
 	t.Helper()
 	last := ""
 	eventually(t, "the request of "+namespace+"/"+certificate+" is denied", func() bool {
-		list, err := w.CM.CertmanagerV1().CertificateRequests(namespace).List(t.Context(), metav1.ListOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, r := range list.Items {
-			if r.Annotations[cmv1.CertificateNameKey] != certificate {
-				continue
-			}
-			for _, c := range r.Status.Conditions {
-				if c.Type == cmv1.CertificateRequestConditionReady {
-					last = c.Message
-				}
-			}
-		}
+		last = ready(t, namespace, certificate)
 		return strings.Contains(last, "denied the request") && ok(last)
 	})
 	return last
+}
+
+// ready returns what the newest request of a Certificate says about being Ready.
+func ready(t *testing.T, namespace, certificate string) (message string) {
+	t.Helper()
+	list, err := w.CM.CertmanagerV1().CertificateRequests(namespace).List(t.Context(), metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var newest metav1.Time
+	for _, r := range list.Items {
+		if r.Annotations[cmv1.CertificateNameKey] != certificate || r.CreationTimestamp.Before(&newest) {
+			continue
+		}
+		newest = r.CreationTimestamp
+		for _, c := range r.Status.Conditions {
+			if c.Type == cmv1.CertificateRequestConditionReady {
+				message = c.Message
+			}
+		}
+	}
+	return message
 }
 
 // noOrder checks that there is no Order, and so no Challenge, in a namespace.
@@ -148,6 +157,54 @@ func TestManyWaiting(t *testing.T) {
 	if err := w.CM.CertmanagerV1().CertificateRequests("many").DeleteCollection(t.Context(), metav1.DeleteOptions{}, metav1.ListOptions{}); err != nil {
 		t.Error(err)
 	}
+	leavesNothing(t)
+}
+
+// While Signpost is down, Orders for protected Issuers wait, and go on by themselves
+// afterwards. Others are created unasked; one whose record is missing then gives its
+// place in the queue back, and its request waits at the gate.
+func TestGateDown(t *testing.T) {
+	createIssuer(t, world.IssuerOptions{Name: "protected"})
+	createIssuer(t, world.IssuerOptions{Name: "unprotected"})
+	setCNAME(t, "example.com", "guarded.example.com", "cert-manager")
+	for _, r := range w.Replicas {
+		if err := r.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	started := false
+	start := func(ctx context.Context) {
+		for _, r := range w.Replicas {
+			if err := r.Run(ctx); err != nil {
+				t.Error(err)
+			}
+		}
+		started = true
+	}
+	defer func() {
+		if !started {
+			start(context.Background())
+		}
+	}()
+	createCertificate(t, "down", "guarded", "ClusterIssuer", "protected", "*.guarded.example.com")
+	createCertificate(t, "down", "unguarded", "ClusterIssuer", "unprotected", "*.unguarded.example.com")
+	pending := func(certificate, text string) func() bool {
+		return func() bool { return strings.Contains(ready(t, "down", certificate), text) }
+	}
+	eventually(t, "the protected Issuer's Order is not created", pending("guarded", "failed calling webhook"))
+	eventually(t, "the other Issuer's Order is created", func() bool {
+		orders, err := w.CM.AcmeV1().Orders("down").List(t.Context(), metav1.ListOptions{})
+		return err == nil && len(orders.Items) == 1 && strings.Contains(orders.Items[0].Name, "unguarded")
+	})
+	start(t.Context())
+	waitReady(t, "down", "guarded", "*.guarded.example.com")
+	denial(t, "down", "unguarded", func(text string) bool { return strings.Contains(text, "_acme-challenge.unguarded.example.com CNAME") })
+	eventually(t, "its Challenge is gone", func() bool {
+		list, err := w.Challenges(t.Context(), "down")
+		return err == nil && len(list) == 0
+	})
+	setCNAME(t, "example.com", "unguarded.example.com", "cert-manager")
+	waitReady(t, "down", "unguarded", "*.unguarded.example.com")
 	leavesNothing(t)
 }
 

@@ -44,7 +44,11 @@ func (w *World) installSignpost(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := w.Apply(ctx, w.registration()+rights+"\n---\n"+w.gate()); err != nil {
+	gate, err := w.gate()
+	if err != nil {
+		return err
+	}
+	if err := w.Apply(ctx, w.registration()+rights+gate); err != nil {
 		return err
 	}
 	var nameservers []string
