@@ -8,7 +8,7 @@ MAX_MB := 95
 FUZZ_RESPOND ?= 300000x
 FUZZ_SOCKETS ?= 50000x
 FUZZ_DOMAIN  ?= 200000x
-PARTS ?= peers scale ready
+PARTS ?= peers scale ready fleet
 
 # Nearly all of what is compiled here is Kubernetes. Everything is compiled with
 # the same flags, here and in hack/setup, so that it is compiled once (only the
@@ -119,7 +119,7 @@ image: ## build the image with docker or buildah (PLATFORMS=linux/amd64,linux/ar
 	  buildah build --platform $(PLATFORMS) --build-arg VERSION=$(VERSION) --manifest $(IMAGE) $(IMAGE_FLAGS) .; \
 	else echo "error: to build the image, install docker with buildx, or buildah (apt-get install buildah)" >&2; exit 1; fi
 
-bench: build ## measure on this machine, beside other DNS servers; writes docs/benchmarks.md (PARTS="peers scale ready")
+bench: build ## measure on this machine, beside other DNS servers; writes docs/benchmarks.md (PARTS="peers scale ready fleet")
 	@hack/setup bench
 	go test -run '^$$' -bench . -benchmem ./dnsserve ./internal/store
 	@$(IN_TEST) go build -o $(BIN)/bench ./cmd/bench

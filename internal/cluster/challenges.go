@@ -3,10 +3,12 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	acmev1 "github.com/cert-manager/cert-manager/pkg/apis/acme/v1"
 	cmv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
+	"github.com/signpost-acme/signpost/internal/zone"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -176,7 +178,7 @@ func (x *Cluster) orderOf(ctx context.Context, c Challenge) (*acmev1.Order, erro
 // EndOrder deletes the Order of a Challenge that cannot succeed, so that it gives
 // its place in cert-manager's queue back: the request that the Order was made for
 // makes another, which waits at the gate. An Order that no request controls stays,
-// for nothing would make it again. It reports whether there was one to delete.
+// for nothing would make it again, and so does one that the gate would not deny. It reports whether there was one to delete.
 func (x *Cluster) EndOrder(ctx context.Context, c Challenge) (ended bool, err error) {
 	order, err := x.orderOf(ctx, c)
 	if err != nil || order == nil || order.DeletionTimestamp != nil {
@@ -184,6 +186,10 @@ func (x *Cluster) EndOrder(ctx context.Context, c Challenge) (ended bool, err er
 	}
 	if owner := metav1.GetControllerOf(order); owner == nil || owner.Kind != cmv1.CertificateRequestKind && owner.Kind != "CertificateSigningRequest" {
 		return false, nil
+	}
+	decided := func(t zone.Target) bool { return t.Domain == c.Domain }
+	if w := x.Order(order); w.Refused == "" && !slices.ContainsFunc(w.Targets, decided) {
+		return false, nil // the gate would let the next one through as well
 	}
 	err = x.cm.AcmeV1().Orders(order.Namespace).Delete(ctx, order.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &order.UID}})
 	if err != nil && !apierrors.IsNotFound(err) {

@@ -55,8 +55,7 @@ func (x *Cluster) wanted(ref IssuerRef, namespace string, labels map[string]stri
 	}
 	var dnsNames []string
 	for _, name := range n.dns {
-		configs, ours := x.config.picked(i.acme.Solvers, labels, name)
-		if ours && !slices.ContainsFunc(configs, x.config.unchecked) {
+		if config, ours := x.config.picked(i.acme.Solvers, labels, name); ours && !x.config.unchecked(config) {
 			dnsNames = append(dnsNames, name)
 		}
 	}

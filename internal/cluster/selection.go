@@ -41,25 +41,24 @@ func orderedNames(dnsNames []string, commonName string, ips []string) (n names) 
 
 func fold(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) }
 
-// offers are the sets of challenge types with which a CA may come. Selection runs
-// when the CA has answered, so every one of them counts.
-var offers = map[bool][][]acmev1.ACMEChallenge{ // by whether it is a wildcard (RFC 8555 section 7.1.3)
-	true:  {{{Type: "dns-01"}}},
-	false: {{{Type: "dns-01"}}, {{Type: "http-01"}}, {{Type: "dns-01"}, {Type: "http-01"}}},
+// offers are the challenge types that CAs offer, by whether the name is a wildcard
+// (RFC 8555 section 7.1.3 leaves wildcards to the CA, and CAs validate them by DNS
+// alone). A CA could offer a plain name DNS-01 alone; if that counted, every name
+// that an Issuer sends to HTTP-01 first would need a CNAME. Present looks all the same.
+var offers = map[bool][]acmev1.ACMEChallenge{
+	true:  {{Type: "dns-01"}},
+	false: {{Type: "http-01"}, {Type: "dns-01"}, {Type: "tls-alpn-01"}},
 }
 
-// picked returns the configs of our solvers that cert-manager would pick for a
-// name, whatever the CA offers; ours is false if it would pick none of them.
+// picked returns the config of our solver if cert-manager would pick it for a name;
 // labels are those of the Order.
-func (c Config) picked(solvers []acmev1.ACMEChallengeSolver, labels map[string]string, name string) (configs []*apiextensionsv1.JSON, ours bool) {
+func (c Config) picked(solvers []acmev1.ACMEChallengeSolver, labels map[string]string, name string) (config *apiextensionsv1.JSON, ours bool) {
 	order := &acmev1.Order{ObjectMeta: metav1.ObjectMeta{Labels: labels}}
-	for _, offer := range offers[strings.HasPrefix(name, "*.")] {
-		s, _ := solverpicker.Pick(context.Background(), name, offer, solvers, order)
-		if s != nil && c.solves(*s) {
-			configs, ours = append(configs, s.DNS01.Webhook.Config), true
-		}
+	s, _ := solverpicker.Pick(context.Background(), name, offers[strings.HasPrefix(name, "*.")], solvers, order)
+	if s == nil || !c.solves(*s) {
+		return nil, false
 	}
-	return configs, ours
+	return s.DNS01.Webhook.Config, true
 }
 
 // selected returns those of the names that come to us.

@@ -26,6 +26,7 @@ var parts = []part{
 	{"peers", "Answers, compared with other servers", compare},
 	{"scale", "Many names, many changes", scale},
 	{"ready", "From apply to Ready", ready},
+	{"fleet", "A thousand domains that wait", fleet},
 	{name: "profile", measure: profile},
 }
 
@@ -43,7 +44,7 @@ func main() {
 			}
 			return 0
 		}
-		fmt.Fprintln(os.Stderr, "usage: bench peers | scale | ready | profile")
+		fmt.Fprintln(os.Stderr, "usage: bench peers | scale | ready | fleet | profile")
 		return 2
 	})
 }
