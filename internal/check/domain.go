@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -27,7 +26,7 @@ func (c *Checker) Domain(ctx context.Context, scope, domain string, ca []string)
 	defer cancel()
 	var caa []Finding
 	var wg sync.WaitGroup
-	wg.Go(func() { caa = c.caa(ctx, l.Domain, strings.HasPrefix(domain, "*."), ca) })
+	wg.Go(func() { caa = c.caa(ctx, l.Domain, zone.IsWildcard(domain), ca) })
 	first, k := c.look(ctx, l)
 	out := []Finding{first}
 	switch {

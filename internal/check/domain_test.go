@@ -115,6 +115,7 @@ func TestCAA(t *testing.T) {
 		{"inherited", `@ CAA 0 issue "other.example"`, "a.b." + domain, letsencrypt, "caa-forbids", check.Failed, "at customer.example"},
 		{"the nearest counts", "@ CAA 0 issue \"other.example\"\nb CAA 0 issue \"letsencrypt.org\"", "a.b." + domain, letsencrypt, "caa", check.OK, ""},
 		{"wildcards have their own", "@ CAA 0 issue \"letsencrypt.org\"\n@ CAA 0 issuewild \";\"", "*." + domain, letsencrypt, "caa-forbids", check.Failed, "issuewild"},
+		{"wildcards as they come out of a copy", "@ CAA 0 issue \"letsencrypt.org\"\n@ CAA 0 issuewild \";\"", " *." + domain, letsencrypt, "caa-forbids", check.Failed, "issuewild"},
 		{"which does not count for the name", "@ CAA 0 issue \"letsencrypt.org\"\n@ CAA 0 issuewild \";\"", domain, letsencrypt, "caa", check.OK, ""},
 		{"issue counts for wildcards", `@ CAA 0 issue "other.example"`, "*." + domain, letsencrypt, "caa-forbids", check.Failed, ""},
 		{"only where to complain", `@ CAA 0 iodef "mailto:a@customer.example"`, domain, letsencrypt, "caa", check.OK, ""},
