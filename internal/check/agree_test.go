@@ -12,7 +12,7 @@ import (
 var kinds = map[string][]string{
 	// What is to be said about the record. There is one verdict.
 	"verdict": {"domain-invalid", "domain-public-suffix", "domain-own-zone",
-		"cname", "cname-missing", "cname-elsewhere", "cname-other-scope", "cname-name-doubled", "cname-value-doubled", "cname-misplaced",
+		"cname", "cname-missing", "cname-elsewhere", "cname-other-scope", "cname-name-doubled", "cname-value-doubled", "cname-misplaced", "cname-misspelt",
 		"cname-is-txt", "cname-proxied", "cname-wildcard", "cname-two", "cname-loop", "cname-unknown",
 		"challenge-delegated", "txt-beside", "dnssec-bogus", "authoritative-differ"},
 	"what resolvers say": {"cname-cached", "cname-resolver"},

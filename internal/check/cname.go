@@ -103,9 +103,9 @@ func (c *Checker) otherTarget(l lookingFor, seen string) Finding {
 }
 
 // endOfChain is for a chain that ends outside our zone, perhaps at once.
-func (k *looking) endOfChain(ctx context.Context, chain []string) Finding {
+func (k *looking) endOfChain(ctx context.Context, chain []string, said []told) Finding {
 	if len(chain) == 1 {
-		return k.missing(ctx)
+		return k.missing(ctx, said)
 	}
 	seen := "CNAME " + strings.Join(chain[1:], " → ")
 	last := chain[len(chain)-1]

@@ -16,6 +16,7 @@ const (
 	cnameNameDoubled  = "cname-name-doubled"
 	cnameValueDoubled = "cname-value-doubled"
 	cnameMisplaced    = "cname-misplaced"
+	cnameMisspelt     = "cname-misspelt"
 	cnameIsTXT        = "cname-is-txt"
 	cnameProxied      = "cname-proxied"
 	cnameWildcard     = "cname-wildcard"

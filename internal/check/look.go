@@ -39,7 +39,7 @@ func (c *Checker) look(ctx context.Context, l lookingFor) (Finding, *looking) {
 	defer cancel()
 	k := c.newLooking(l, "tcp")
 	if !c.ResolverOnly {
-		k.ask, k.see = k.askOwn, k.walk
+		k.own, k.ask, k.see = true, k.askOwn, k.walk
 	}
 	r := k.run(ctx)
 	if r.Status == OK || r.Status == Unknown && k.servfail {
@@ -59,6 +59,7 @@ type looking struct {
 	lookingFor
 	c         *Checker
 	network   string
+	own       bool                          // the domain's own servers are asked
 	ask       asker                         // for what is there instead of the record
 	see       func(context.Context, *place) // fills a place
 	wg        sync.WaitGroup                // of everything that fills places
@@ -86,6 +87,7 @@ type told struct {
 	lame   string   // why it counts for nothing; "" if it answers authoritatively
 	cnames []string // where CNAMEs lead; mostly one
 	txt    bool     // there is a TXT record
+	exists bool     // the name does, perhaps with nothing that was asked for
 }
 
 func (c *Checker) newLooking(l lookingFor, network string) *looking {
@@ -175,7 +177,7 @@ func (k *looking) seeByResolver(ctx context.Context, p *place) {
 		k.fail(p, err)
 		return
 	}
-	t.cnames = targets(m, p.name)
+	t.cnames, t.exists = targets(m, p.name), m.Rcode == dns.RcodeSuccess
 	k.tell(ctx, p, t)
 }
 

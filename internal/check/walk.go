@@ -165,6 +165,7 @@ func (k *looking) askServer(ctx context.Context, p *place, apex string, s server
 		t.lame = errLame.Error()
 	default:
 		k.answered(apex, s)
+		t.exists = txt.Rcode == dns.RcodeSuccess
 		t.txt = len(find[*dns.TXT](txt.Answer, p.name)) > 0
 		t.cnames = targets(txt, p.name)
 		if (t.txt || len(t.cnames) > 0) && cname != nil && cname.Authoritative {
