@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	"github.com/miekg/dns"
+
+	"github.com/signpost-acme/signpost/internal/zone"
 )
 
 // Look says whether the record of the domain's owner is there for Issuers in the
@@ -73,7 +75,8 @@ type looking struct {
 // place is a name of the chain, and what is said about it.
 type place struct {
 	name  string
-	depth int // 1 is the challenge name
+	base  string // the domain that was registered, in which it is
+	depth int    // 1 is the challenge name
 	told  []told
 	cut   []string        // the nameservers of a zone that begins at this very name
 	asked map[string]bool // addresses, and nameservers as zone/name
@@ -117,7 +120,10 @@ func (k *looking) follow(ctx context.Context, name string, depth int) {
 	if k.places[name] != nil || depth > maxChain || len(k.places) >= 2*maxChain || k.c.Zone.Contains(name) {
 		return
 	}
-	p := &place{name: name, depth: depth, asked: map[string]bool{}}
+	p := &place{name: name, depth: depth, base: zone.Registered(name), asked: map[string]bool{}}
+	if depth == 1 { // the domain can be a private suffix
+		p.base = zone.Registered(k.Domain)
+	}
 	k.places[name] = p
 	k.wg.Go(func() { k.see(ctx, p) })
 }

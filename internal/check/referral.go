@@ -44,10 +44,10 @@ func glueOf(m *dns.Msg, apex string) map[string][]netip.Addr {
 	return out
 }
 
-// cutsBetween returns the names from name up to the domain that was registered, but
-// not above apex, at which a zone may begin.
-func cutsBetween(name, apex string) (out []string) {
-	for at := name; len(out) < maxCuts && dns.IsSubDomain(dns.Fqdn(apex), dns.Fqdn(at)) && !above(at, name); {
+// cutsBetween returns the names from name up to base, the domain that was registered,
+// but not above apex, at which a zone may begin.
+func cutsBetween(name, apex, base string) (out []string) {
+	for at := name; len(out) < maxCuts && dns.IsSubDomain(dns.Fqdn(apex), dns.Fqdn(at)) && !above(at, base); {
 		out = append(out, at)
 		_, rest, ok := strings.Cut(at, ".")
 		if !ok {

@@ -40,7 +40,11 @@ type set struct {
 
 // walk is see for the own servers of a name.
 func (k *looking) walk(ctx context.Context, p *place) {
-	at, err := k.registry(ctx, p.name)
+	at, err := k.registry(ctx, p.base)
+	if err == nil && !above(at.apex, p.base) {
+		k.visit(ctx, p, at)
+		return
+	}
 	for range maxLevels {
 		if err != nil {
 			break
@@ -53,16 +57,19 @@ func (k *looking) walk(ctx context.Context, p *place) {
 		next := referralTo(m, at.apex, p.name)
 		if next == "" { // the registry's server has the name itself
 			if at.apex == "" && m.Rcode == dns.RcodeNameError {
-				if own, ok := k.private(ctx, at, p.name); ok {
+				if own, ok := k.private(ctx, at, p.base); ok {
 					k.visit(ctx, p, own)
 					return
 				}
 			}
-			k.visit(ctx, p, set{at.apex, []server{from}})
+			if len(m.Answer) == 0 && !zone.IsPrivateSuffix(at.apex) { // one of the registry's is enough to say no
+				at.servers = []server{from}
+			}
+			k.visit(ctx, p, at)
 			return
 		}
 		list, glue := names(find[*dns.NS](m.Ns, next)), glueOf(m, at.apex)
-		if !above(next, p.name) {
+		if !above(next, p.base) {
 			k.refer(ctx, p, next, list, glue)
 			return
 		}
@@ -75,10 +82,9 @@ func (k *looking) walk(ctx context.Context, p *place) {
 	k.fail(p, err)
 }
 
-// above reports whether the zone at apex is a registry's, above the domain with name.
-func above(apex, name string) bool {
-	registered := zone.Registered(name)
-	return apex != registered && dns.IsSubDomain(dns.Fqdn(apex), dns.Fqdn(registered))
+// above reports whether the zone at apex is a registry's, above the domain base.
+func above(apex, base string) bool {
+	return apex != base && dns.IsSubDomain(dns.Fqdn(apex), dns.Fqdn(base))
 }
 
 // first returns the first useful answer of a zone's servers about a name: a referral
@@ -119,7 +125,9 @@ var errLame = errors.New("did not answer authoritatively")
 func (k *looking) askTCP(ctx context.Context, s server, name string, qtype uint16) (*dns.Msg, error) {
 	q := newQuery(name, qtype)
 	q.RecursionDesired = false
-	m, err := k.c.once(ctx, "tcp", k.c.at(s.addr), q)
+	ctx, cancel := context.WithTimeout(ctx, k.c.timeout()*5/4) // a connection takes a round trip more
+	defer cancel()
+	m, err := k.c.onceWithin(ctx, "tcp", k.c.at(s.addr), q, k.c.timeout()*5/4)
 	if err == nil && !tells(m) {
 		err = errors.New("answered " + rcode(m))
 	}
@@ -143,7 +151,7 @@ func (k *looking) visit(ctx context.Context, p *place, at set) {
 func (k *looking) askServer(ctx context.Context, p *place, apex string, s server) {
 	var txt, cname *dns.Msg
 	var err error
-	cuts := cutsBetween(p.name, apex)
+	cuts := cutsBetween(p.name, apex, p.base)
 	ns := make([]*dns.Msg, len(cuts))
 	var wg sync.WaitGroup
 	wg.Go(func() { txt, err = k.askTCP(ctx, s, p.name, dns.TypeTXT) })
