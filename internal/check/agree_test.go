@@ -16,7 +16,7 @@ var kinds = map[string][]string{
 		"cname-is-txt", "cname-proxied", "cname-wildcard", "cname-two", "cname-loop", "cname-unknown",
 		"challenge-delegated", "txt-beside", "dnssec-bogus", "authoritative-differ"},
 	"what resolvers say": {"cname-cached", "cname-resolver"},
-	"caa":                {"caa", "caa-forbids", "caa-unknown"},
+	"caa":                {"caa", "caa-forbids", "caa-account", "caa-unknown"},
 	"delegation":         {"delegation", "delegation-missing", "delegation-differs", "delegation-unknown"},
 	"ds":                 {"delegation-signed"},
 	"nameserver": {"nameserver", "nameserver-missing", "nameserver-cname", "nameserver-differs", "nameserver-private", "nameserver-unknown",

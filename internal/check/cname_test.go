@@ -110,7 +110,7 @@ func TestCNAME(t *testing.T) {
 			if look != got && got.Status != check.Unknown || look.Check != got.Check || look.Status != got.Status {
 				t.Errorf("Look = %+v, want %+v", look, got)
 			}
-			results := w.Domain(context.Background(), scope, tc.domain, nil)
+			results := w.Domain(context.Background(), scope, tc.domain, check.CA{})
 			agree(t, results)
 			if results[0] != look || tc.status == check.OK && len(results) != 1 {
 				t.Errorf("Domain = %+v, want %+v first, and nothing else that is wrong", results, look)

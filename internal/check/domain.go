@@ -13,11 +13,10 @@ import (
 )
 
 // Domain is Look and everything else that decides whether a certificate can be
-// issued for domain: what resolvers remember, and whether CAA lets the CA issue that
-// calls itself one of ca there, such as "letsencrypt.org". Without ca, CAA is not
-// judged. A domain that begins with "*." has its wildcard checked. The first Finding
+// issued for domain: what resolvers remember, and whether CAA lets the CA issue to its
+// account. A domain that begins with "*." has its wildcard checked. The first Finding
 // is that of Look.
-func (c *Checker) Domain(ctx context.Context, scope, domain string, ca []string) []Finding {
+func (c *Checker) Domain(ctx context.Context, scope, domain string, ca CA) []Finding {
 	l, bad := c.lookFor(scope, domain)
 	if bad != nil {
 		return []Finding{*bad}

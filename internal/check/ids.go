@@ -33,6 +33,7 @@ const (
 	authoritativeDiffer = "authoritative-differ"
 	caaFine             = "caa"
 	caaForbids          = "caa-forbids"
+	caaAccount          = "caa-account"
 	caaUnknown          = "caa-unknown"
 
 	// The delegation of our zone, as its parent has it.

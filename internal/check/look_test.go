@@ -244,7 +244,7 @@ func TestLook(t *testing.T) {
 			if again := w.Look(context.Background(), scope, name); again != got {
 				t.Errorf("got %+v, and then %+v", got, again)
 			}
-			results := w.Domain(context.Background(), scope, name, nil)
+			results := w.Domain(context.Background(), scope, name, check.CA{})
 			if results[0] != got {
 				t.Errorf("Domain = %+v, want %+v first", results, got)
 			}
@@ -395,7 +395,7 @@ func TestLookDoesNotAskTooEarly(t *testing.T) {
 		}
 		return nil, false
 	})
-	w.Domain(context.Background(), scope, domain, nil)
+	w.Domain(context.Background(), scope, domain, check.CA{})
 	if n := asked.Load(); n > 0 {
 		t.Errorf("the resolver was asked %d times", n)
 	}
