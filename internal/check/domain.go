@@ -33,15 +33,15 @@ func (c *Checker) Domain(ctx context.Context, scope, domain string, ca CA) []Fin
 	case first.Status == OK:
 		out = append(out, c.remembered(ctx, k)...)
 	case first.Status == Unknown:
-		out = append(out, c.hearsay(ctx, l)...)
+		out = append(out, c.fromResolver(ctx, l)...)
 	}
 	wg.Wait()
 	return append(out, caa...)
 }
 
-// hearsay is what resolvers say where the domain's own servers cannot be asked, as
+// fromResolver is what resolvers say where the domain's own servers cannot be asked, as
 // behind a firewall. The verdict stays that of Look.
-func (c *Checker) hearsay(ctx context.Context, l lookingFor) []Finding {
+func (c *Checker) fromResolver(ctx context.Context, l lookingFor) []Finding {
 	r := c.newLooking(l, "udp").run(ctx)
 	switch r.Status {
 	case Unknown:

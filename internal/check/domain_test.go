@@ -84,7 +84,7 @@ func remembered(w *world, records string) dnstest.Hook {
 		if !strings.HasPrefix(q.Question[0].Name, "_acme-challenge.") {
 			return nil, false
 		}
-		m, _, err := (&dns.Client{Timeout: time.Second}).Exchange(q, w.Addr(cache))
+		m, _, err := (&dns.Client{Timeout: 5 * time.Second}).Exchange(q, w.Addr(cache))
 		return m, err == nil
 	}
 }

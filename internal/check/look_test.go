@@ -284,7 +284,7 @@ func (w *world) oldServers() dnstest.Hook {
 		if !strings.HasSuffix(q.Question[0].Name, domain+".") {
 			return nil, false
 		}
-		m, _, err := (&dns.Client{Timeout: time.Second}).Exchange(q, w.Addr(domainServer))
+		m, _, err := (&dns.Client{Timeout: 5 * time.Second}).Exchange(q, w.Addr(domainServer))
 		return m, err == nil
 	}
 }
@@ -298,7 +298,7 @@ func (w *world) forge(records string) {
 			if network == "tcp" || !strings.HasSuffix(q.Question[0].Name, domain+".") {
 				return nil, false
 			}
-			m, _, err := (&dns.Client{Timeout: time.Second, Net: "tcp"}).Exchange(q, w.Addr(forger))
+			m, _, err := (&dns.Client{Timeout: 5 * time.Second, Net: "tcp"}).Exchange(q, w.Addr(forger))
 			return m, err == nil
 		})
 	}
@@ -363,6 +363,12 @@ func TestLookInTime(t *testing.T) {
 				w.Hook(s, slow)
 			}
 		}, check.OK, 9 * time.Second},
+		{"a chain of slow names", func(w *world) {
+			w.setDomain("_acme-challenge CNAME a\na CNAME b\nb CNAME c\nc CNAME d\nd CNAME e\ne CNAME f\nf CNAME " + w.target + ".")
+			for _, s := range []string{domainServer, domainServer2} {
+				w.Hook(s, slow)
+			}
+		}, check.Unknown, 11 * time.Second},
 		{"the first resolver is dead", func(w *world) {
 			w.Resolvers = append([]string{w.Resolver("127.53.0.55")}, w.Resolvers...)
 			w.Hook("127.53.0.55", dnstest.Silent)
@@ -423,7 +429,7 @@ func TestLookAtPrivateNames(t *testing.T) {
 				if !dns.IsSubDomain(name+".", q.Question[0].Name) {
 					return nil, false
 				}
-				m, _, err := (&dns.Client{Timeout: time.Second}).Exchange(q, w.Addr(otherServer))
+				m, _, err := (&dns.Client{Timeout: 5 * time.Second}).Exchange(q, w.Addr(otherServer))
 				return m, err == nil
 			})
 			local("")
