@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/miekg/dns"
@@ -194,4 +195,33 @@ func targets(m *dns.Msg, name string) (out []string) {
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+// askOwn asks a server that has answered for another name of its zone.
+func (k *looking) askOwn(ctx context.Context, name string, qtype uint16) (*dns.Msg, error) {
+	k.mu.Lock()
+	best, servers := "", []server(nil)
+	for apex, some := range k.zones {
+		if dns.IsSubDomain(dns.Fqdn(apex), dns.Fqdn(name)) && (servers == nil || len(apex) > len(best)) {
+			best, servers = apex, some
+		}
+	}
+	servers = slices.Clone(servers)
+	k.mu.Unlock()
+	slices.SortFunc(servers, func(a, b server) int { return strings.Compare(a.String(), b.String()) })
+	err := errors.New("is in no zone whose servers answer")
+	for _, s := range slices.Compact(servers) {
+		var m *dns.Msg
+		if m, err = k.askTCP(ctx, s, name, qtype); err == nil {
+			return m, nil
+		}
+	}
+	return nil, err
+}
+
+// answered remembers a server of the zone at apex for askOwn.
+func (k *looking) answered(apex string, s server) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.zones[apex] = append(k.zones[apex], s)
 }

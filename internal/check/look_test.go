@@ -100,6 +100,11 @@ func TestLook(t *testing.T) {
 			w.Serve("shop."+domain, "@ NS ns", otherServer)
 		}, want: "authoritative-differ", status: check.Failed, text: "ns.shop.customer.example (127.53.0.33)"},
 
+		{name: "a deep sub-domain, and a server that only the zone itself names lags behind", wrong: func(w *world) {
+			t, _ := w.Zone.Target(scope, "shop.a.b.c.d.e."+domain)
+			w.Serve(domain, domainZone+t.Challenge+". CNAME "+t.Name+".\n@ NS ns3\nns3 A "+otherServer, domainServer, domainServer2)
+			w.Serve(domain, domainZone, otherServer)
+		}, want: "authoritative-differ", status: check.Failed, text: "ns3.customer.example (127.53.0.33)"},
 		{name: "over another zone", records: "_acme-challenge CNAME a.elsewhere.example.", wrong: func(w *world) { w.elsewhere("a CNAME "+w.target+".", "") },
 			want: "cname", status: check.OK},
 		{name: "over another zone, half copied", records: "_acme-challenge CNAME a.elsewhere.example.",
@@ -233,6 +238,9 @@ func TestLook(t *testing.T) {
 			name := domain
 			if strings.Contains(tc.name, "sub-domain") || strings.Contains(tc.name, "child") {
 				name = "shop." + domain
+			}
+			if strings.Contains(tc.name, "deep") {
+				name = "shop.a.b.c.d.e." + domain
 			}
 			got := w.Look(context.Background(), scope, name)
 			if got.Check != tc.want || got.Status != tc.status || !strings.Contains(got.Seen+" "+got.Hint, tc.text) {

@@ -24,7 +24,7 @@ const (
 	insteadTTL = 30 * time.Second
 	maxInstead = 10000 // then all is forgotten
 
-	questionsAtOnce = 8 // to a server, for one domain
+	questionsAtOnce = 4 // to a server, for one domain
 )
 
 // instead remembers what missing has found.
