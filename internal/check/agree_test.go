@@ -12,11 +12,11 @@ import (
 var kinds = map[string][]string{
 	// What is to be said about the record. There is one verdict.
 	"verdict": {"domain-invalid", "domain-public-suffix", "domain-own-zone",
-		"cname", "cname-missing", "cname-elsewhere", "cname-other-scope", "cname-name-doubled", "cname-value-doubled", "cname-misplaced",
+		"cname", "cname-missing", "cname-elsewhere", "cname-other-scope", "cname-name-doubled", "cname-value-doubled", "cname-misplaced", "cname-misspelt",
 		"cname-is-txt", "cname-proxied", "cname-wildcard", "cname-two", "cname-loop", "cname-unknown",
 		"challenge-delegated", "txt-beside", "dnssec-bogus", "authoritative-differ"},
 	"what resolvers say": {"cname-cached", "cname-resolver"},
-	"caa":                {"caa", "caa-forbids", "caa-unknown"},
+	"caa":                {"caa", "caa-forbids", "caa-account", "caa-unknown"},
 	"delegation":         {"delegation", "delegation-missing", "delegation-differs", "delegation-unknown"},
 	"ds":                 {"delegation-signed"},
 	"nameserver": {"nameserver", "nameserver-missing", "nameserver-cname", "nameserver-differs", "nameserver-private", "nameserver-unknown",

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/miekg/dns"
 )
@@ -150,7 +151,11 @@ func (c *Checker) ask1(ctx context.Context, network, address string, q *dns.Msg)
 
 // once sends q once. The error does not change from one try to the next.
 func (c *Checker) once(ctx context.Context, network, address string, q *dns.Msg) (*dns.Msg, error) {
-	client := &dns.Client{Net: network, Timeout: c.timeout(), UDPSize: dns.MaxMsgSize}
+	return c.onceWithin(ctx, network, address, q, c.timeout())
+}
+
+func (*Checker) onceWithin(ctx context.Context, network, address string, q *dns.Msg, timeout time.Duration) (*dns.Msg, error) {
+	client := &dns.Client{Net: network, Timeout: timeout, UDPSize: dns.MaxMsgSize}
 	m, _, err := client.ExchangeContext(ctx, q, address)
 	if err != nil {
 		return nil, stable(err)

@@ -49,6 +49,7 @@ type Checker struct {
 	PrivateAddresses bool
 
 	registries registries
+	instead    instead
 
 	system struct { // the resolvers of /etc/resolv.conf
 		once sync.Once

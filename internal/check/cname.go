@@ -65,8 +65,12 @@ func (k *looking) unknown(chain []string, lost bool, tries []string) Finding {
 		return k.result(cnameUnknown, Unknown, "CNAME "+strings.Join(chain[1:], " → ")+", where "+seen,
 			fmt.Sprintf("Replace the CNAME by %s, or make the DNS servers of %s answer if that leads to it.", k.add(), at))
 	case lost:
+		over := ""
+		if k.network == "tcp" {
+			over = " over TCP too"
+		}
 		return k.result(cnameUnknown, Unknown, seen,
-			"Make the resolver answer for this name, or choose another resolver with --resolver address:port.")
+			fmt.Sprintf("Make the resolver answer for this name%s, or choose another resolver with --resolver address:port.", over))
 	}
 	return k.result(cnameUnknown, Unknown, seen,
 		fmt.Sprintf("Find out why the DNS servers of %s do not answer over TCP from here, and see that they have %s.", zone.Unicode(k.Domain), k.add()))
@@ -103,9 +107,9 @@ func (c *Checker) otherTarget(l lookingFor, seen string) Finding {
 }
 
 // endOfChain is for a chain that ends outside our zone, perhaps at once.
-func (k *looking) endOfChain(ctx context.Context, chain []string) Finding {
+func (k *looking) endOfChain(ctx context.Context, chain []string, said []told) Finding {
 	if len(chain) == 1 {
-		return k.missing(ctx)
+		return k.missing(ctx, said)
 	}
 	seen := "CNAME " + strings.Join(chain[1:], " → ")
 	last := chain[len(chain)-1]

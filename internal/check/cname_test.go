@@ -46,6 +46,18 @@ func TestCNAME(t *testing.T) {
 		{name: "value twice", records: "_acme-challenge CNAME $T", want: "cname-value-doubled", status: check.Failed, hint: "Write a dot at the end"},
 		{name: "one name too high", domain: "shop.customer.example", records: "_acme-challenge CNAME $T.",
 			want: "cname-misplaced", status: check.Failed, hint: "Rename the record at _acme-challenge.customer.example, so"},
+		{name: "an underscore too many", records: "_acme_challenge CNAME $T.", want: "cname-misspelt", status: check.Failed,
+			seen: "at _acme_challenge.customer.example", hint: "Rename the record at _acme_challenge.customer.example, so that you get the record _acme-challenge.customer.example CNAME $T."},
+		{name: "an underscore too few", records: "acme-challenge CNAME $T.", want: "cname-misspelt", status: check.Failed, seen: "at acme-challenge.customer.example"},
+		{name: "misspelt", records: "_acme-challange CNAME $T.", want: "cname-misspelt", status: check.Failed},
+		{name: "misspelt, and to another target", records: "_acme-challange CNAME $A.", want: "cname-missing", status: check.Failed},
+		{name: "for www", records: "_acme-challenge.www CNAME $T.", want: "cname-misplaced", status: check.Failed, seen: "at _acme-challenge.www.customer.example"},
+		{name: "at the domain", domain: "shop.customer.example", records: "shop CNAME $T.", want: "cname-misplaced", status: check.Failed, seen: "the CNAME, but at shop.customer.example"},
+		{name: "one name too low", records: "*._acme-challenge CNAME $T.", want: "cname-misplaced", status: check.Failed, seen: "at *._acme-challenge.customer.example"},
+		{name: "flattened, with addresses", records: "_acme-challenge A 192.0.2.1\n_acme-challenge AAAA 2001:db8::1", want: "cname-proxied", status: check.Failed,
+			seen: "192.0.2.1, 2001:db8::1", hint: "proxy"},
+		{name: "flattened, to a target without addresses", records: "_acme-challenge HINFO a b", want: "cname-missing", status: check.Failed,
+			seen: "the name, but no CNAME at it", hint: "ALIAS, ANAME or a flattened CNAME"},
 		{name: "text instead", records: "_acme-challenge TXT abc", want: "cname-is-txt", status: check.Failed, hint: "Delete the TXT record"},
 		{name: "proxied", records: "_acme-challenge A 192.0.2.1", want: "cname-proxied", status: check.Failed, seen: "192.0.2.1", hint: "proxy off"},
 		{name: "proxied, IPv6 only", records: "_acme-challenge AAAA 2001:db8::1", want: "cname-proxied", status: check.Failed, seen: "2001:db8::1"},
@@ -98,7 +110,7 @@ func TestCNAME(t *testing.T) {
 			if look != got && got.Status != check.Unknown || look.Check != got.Check || look.Status != got.Status {
 				t.Errorf("Look = %+v, want %+v", look, got)
 			}
-			results := w.Domain(context.Background(), scope, tc.domain, nil)
+			results := w.Domain(context.Background(), scope, tc.domain, check.CA{})
 			agree(t, results)
 			if results[0] != look || tc.status == check.OK && len(results) != 1 {
 				t.Errorf("Domain = %+v, want %+v first, and nothing else that is wrong", results, look)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -14,11 +13,10 @@ import (
 )
 
 // Domain is Look and everything else that decides whether a certificate can be
-// issued for domain: what resolvers remember, and whether CAA lets the CA issue that
-// calls itself one of ca there, such as "letsencrypt.org". Without ca, CAA is not
-// judged. A domain that begins with "*." has its wildcard checked. The first Finding
+// issued for domain: what resolvers remember, and whether CAA lets the CA issue to its
+// account. A domain that begins with "*." has its wildcard checked. The first Finding
 // is that of Look.
-func (c *Checker) Domain(ctx context.Context, scope, domain string, ca []string) []Finding {
+func (c *Checker) Domain(ctx context.Context, scope, domain string, ca CA) []Finding {
 	l, bad := c.lookFor(scope, domain)
 	if bad != nil {
 		return []Finding{*bad}
@@ -27,7 +25,7 @@ func (c *Checker) Domain(ctx context.Context, scope, domain string, ca []string)
 	defer cancel()
 	var caa []Finding
 	var wg sync.WaitGroup
-	wg.Go(func() { caa = c.caa(ctx, l.Domain, strings.HasPrefix(domain, "*."), ca) })
+	wg.Go(func() { caa = c.caa(ctx, l.Domain, zone.IsWildcard(domain), ca) })
 	first, k := c.look(ctx, l)
 	out := []Finding{first}
 	switch {
@@ -35,15 +33,15 @@ func (c *Checker) Domain(ctx context.Context, scope, domain string, ca []string)
 	case first.Status == OK:
 		out = append(out, c.remembered(ctx, k)...)
 	case first.Status == Unknown:
-		out = append(out, c.hearsay(ctx, l)...)
+		out = append(out, c.fromResolver(ctx, l)...)
 	}
 	wg.Wait()
 	return append(out, caa...)
 }
 
-// hearsay is what resolvers say where the domain's own servers cannot be asked, as
+// fromResolver is what resolvers say where the domain's own servers cannot be asked, as
 // behind a firewall. The verdict stays that of Look.
-func (c *Checker) hearsay(ctx context.Context, l lookingFor) []Finding {
+func (c *Checker) fromResolver(ctx context.Context, l lookingFor) []Finding {
 	r := c.newLooking(l, "udp").run(ctx)
 	switch r.Status {
 	case Unknown:

@@ -16,6 +16,7 @@ const (
 	cnameNameDoubled  = "cname-name-doubled"
 	cnameValueDoubled = "cname-value-doubled"
 	cnameMisplaced    = "cname-misplaced"
+	cnameMisspelt     = "cname-misspelt"
 	cnameIsTXT        = "cname-is-txt"
 	cnameProxied      = "cname-proxied"
 	cnameWildcard     = "cname-wildcard"
@@ -32,6 +33,7 @@ const (
 	authoritativeDiffer = "authoritative-differ"
 	caaFine             = "caa"
 	caaForbids          = "caa-forbids"
+	caaAccount          = "caa-account"
 	caaUnknown          = "caa-unknown"
 
 	// The delegation of our zone, as its parent has it.

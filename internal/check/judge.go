@@ -44,7 +44,7 @@ func (k *looking) judge(ctx context.Context, chain []string) Finding {
 	case len(by) == 0 && len(without) == 0:
 		return k.unknown(chain, p.lost, tries)
 	case len(by) == 0:
-		return k.endOfChain(ctx, chain)
+		return k.endOfChain(ctx, chain, p.told)
 	}
 	return k.compare(ctx, chain, by, without)
 }

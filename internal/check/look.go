@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/miekg/dns"
+
+	"github.com/signpost-acme/signpost/internal/zone"
 )
 
 // Look says whether the record of the domain's owner is there for Issuers in the
@@ -39,7 +42,7 @@ func (c *Checker) look(ctx context.Context, l lookingFor) (Finding, *looking) {
 	defer cancel()
 	k := c.newLooking(l, "tcp")
 	if !c.ResolverOnly {
-		k.ask, k.see = k.askOwn, k.walk
+		k.own, k.ask, k.see = true, k.askOwn, k.walk
 	}
 	r := k.run(ctx)
 	if r.Status == OK || r.Status == Unknown && k.servfail {
@@ -59,6 +62,7 @@ type looking struct {
 	lookingFor
 	c         *Checker
 	network   string
+	own       bool                          // the domain's own servers are asked
 	ask       asker                         // for what is there instead of the record
 	see       func(context.Context, *place) // fills a place
 	wg        sync.WaitGroup                // of everything that fills places
@@ -72,7 +76,8 @@ type looking struct {
 // place is a name of the chain, and what is said about it.
 type place struct {
 	name  string
-	depth int // 1 is the challenge name
+	base  string // the domain that was registered, in which it is
+	depth int    // 1 is the challenge name
 	told  []told
 	cut   []string        // the nameservers of a zone that begins at this very name
 	asked map[string]bool // addresses, and nameservers as zone/name
@@ -86,6 +91,7 @@ type told struct {
 	lame   string   // why it counts for nothing; "" if it answers authoritatively
 	cnames []string // where CNAMEs lead; mostly one
 	txt    bool     // there is a TXT record
+	exists bool     // the name does, perhaps with nothing that was asked for
 }
 
 func (c *Checker) newLooking(l lookingFor, network string) *looking {
@@ -115,7 +121,10 @@ func (k *looking) follow(ctx context.Context, name string, depth int) {
 	if k.places[name] != nil || depth > maxChain || len(k.places) >= 2*maxChain || k.c.Zone.Contains(name) {
 		return
 	}
-	p := &place{name: name, depth: depth, asked: map[string]bool{}}
+	p := &place{name: name, depth: depth, base: zone.Registered(name), asked: map[string]bool{}}
+	if depth == 1 { // the domain can be a private suffix
+		p.base = zone.Registered(k.Domain)
+	}
 	k.places[name] = p
 	k.wg.Go(func() { k.see(ctx, p) })
 }
@@ -175,7 +184,7 @@ func (k *looking) seeByResolver(ctx context.Context, p *place) {
 		k.fail(p, err)
 		return
 	}
-	t.cnames = targets(m, p.name)
+	t.cnames, t.exists = targets(m, p.name), m.Rcode == dns.RcodeSuccess
 	k.tell(ctx, p, t)
 }
 
@@ -186,4 +195,33 @@ func targets(m *dns.Msg, name string) (out []string) {
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+// askOwn asks a server that has answered for another name of its zone.
+func (k *looking) askOwn(ctx context.Context, name string, qtype uint16) (*dns.Msg, error) {
+	k.mu.Lock()
+	best, servers := "", []server(nil)
+	for apex, some := range k.zones {
+		if dns.IsSubDomain(dns.Fqdn(apex), dns.Fqdn(name)) && (servers == nil || len(apex) > len(best)) {
+			best, servers = apex, some
+		}
+	}
+	servers = slices.Clone(servers)
+	k.mu.Unlock()
+	slices.SortFunc(servers, func(a, b server) int { return strings.Compare(a.String(), b.String()) })
+	err := errors.New("is in no zone whose servers answer")
+	for _, s := range slices.Compact(servers) {
+		var m *dns.Msg
+		if m, err = k.askTCP(ctx, s, name, qtype); err == nil {
+			return m, nil
+		}
+	}
+	return nil, err
+}
+
+// answered remembers a server of the zone at apex for askOwn.
+func (k *looking) answered(apex string, s server) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.zones[apex] = append(k.zones[apex], s)
 }

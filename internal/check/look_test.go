@@ -100,6 +100,11 @@ func TestLook(t *testing.T) {
 			w.Serve("shop."+domain, "@ NS ns", otherServer)
 		}, want: "authoritative-differ", status: check.Failed, text: "ns.shop.customer.example (127.53.0.33)"},
 
+		{name: "a deep sub-domain, and a server that only the zone itself names lags behind", wrong: func(w *world) {
+			t, _ := w.Zone.Target(scope, "shop.a.b.c.d.e."+domain)
+			w.Serve(domain, domainZone+t.Challenge+". CNAME "+t.Name+".\n@ NS ns3\nns3 A "+otherServer, domainServer, domainServer2)
+			w.Serve(domain, domainZone, otherServer)
+		}, want: "authoritative-differ", status: check.Failed, text: "ns3.customer.example (127.53.0.33)"},
 		{name: "over another zone", records: "_acme-challenge CNAME a.elsewhere.example.", wrong: func(w *world) { w.elsewhere("a CNAME "+w.target+".", "") },
 			want: "cname", status: check.OK},
 		{name: "over another zone, half copied", records: "_acme-challenge CNAME a.elsewhere.example.",
@@ -234,6 +239,9 @@ func TestLook(t *testing.T) {
 			if strings.Contains(tc.name, "sub-domain") || strings.Contains(tc.name, "child") {
 				name = "shop." + domain
 			}
+			if strings.Contains(tc.name, "deep") {
+				name = "shop.a.b.c.d.e." + domain
+			}
 			got := w.Look(context.Background(), scope, name)
 			if got.Check != tc.want || got.Status != tc.status || !strings.Contains(got.Seen+" "+got.Hint, tc.text) {
 				t.Fatalf("got %+v, want %s %s with %q", got, tc.want, tc.status, tc.text)
@@ -244,7 +252,7 @@ func TestLook(t *testing.T) {
 			if again := w.Look(context.Background(), scope, name); again != got {
 				t.Errorf("got %+v, and then %+v", got, again)
 			}
-			results := w.Domain(context.Background(), scope, name, nil)
+			results := w.Domain(context.Background(), scope, name, check.CA{})
 			if results[0] != got {
 				t.Errorf("Domain = %+v, want %+v first", results, got)
 			}
@@ -284,7 +292,7 @@ func (w *world) oldServers() dnstest.Hook {
 		if !strings.HasSuffix(q.Question[0].Name, domain+".") {
 			return nil, false
 		}
-		m, _, err := (&dns.Client{Timeout: time.Second}).Exchange(q, w.Addr(domainServer))
+		m, _, err := (&dns.Client{Timeout: 5 * time.Second}).Exchange(q, w.Addr(domainServer))
 		return m, err == nil
 	}
 }
@@ -298,7 +306,7 @@ func (w *world) forge(records string) {
 			if network == "tcp" || !strings.HasSuffix(q.Question[0].Name, domain+".") {
 				return nil, false
 			}
-			m, _, err := (&dns.Client{Timeout: time.Second, Net: "tcp"}).Exchange(q, w.Addr(forger))
+			m, _, err := (&dns.Client{Timeout: 5 * time.Second, Net: "tcp"}).Exchange(q, w.Addr(forger))
 			return m, err == nil
 		})
 	}
@@ -354,8 +362,8 @@ func TestLookInTime(t *testing.T) {
 		most   time.Duration
 	}{
 		// The world's resolver too needs a second to turn away from the dead one.
-		{"one is dead", func(w *world) { w.Hook(domainServer, dnstest.Silent) }, check.OK, 3500 * time.Millisecond},
-		{"all are dead", func(w *world) { w.Hook(domainServer, dnstest.Silent); w.Hook(domainServer2, dnstest.Silent) }, check.Unknown, 2500 * time.Millisecond},
+		{"one is dead", func(w *world) { w.Hook(domainServer, dnstest.Silent) }, check.OK, 3900 * time.Millisecond},
+		{"all are dead", func(w *world) { w.Hook(domainServer, dnstest.Silent); w.Hook(domainServer2, dnstest.Silent) }, check.Unknown, 3 * time.Second},
 		{"two slow zones", func(w *world) {
 			w.setDomain("_acme-challenge CNAME a.elsewhere.example.")
 			w.elsewhere("a CNAME "+w.target+".", "")
@@ -363,6 +371,12 @@ func TestLookInTime(t *testing.T) {
 				w.Hook(s, slow)
 			}
 		}, check.OK, 9 * time.Second},
+		{"a chain of slow names", func(w *world) {
+			w.setDomain("_acme-challenge CNAME a\na CNAME b\nb CNAME c\nc CNAME d\nd CNAME e\ne CNAME f\nf CNAME " + w.target + ".")
+			for _, s := range []string{domainServer, domainServer2} {
+				w.Hook(s, slow)
+			}
+		}, check.Unknown, 11 * time.Second},
 		{"the first resolver is dead", func(w *world) {
 			w.Resolvers = append([]string{w.Resolver("127.53.0.55")}, w.Resolvers...)
 			w.Hook("127.53.0.55", dnstest.Silent)
@@ -395,12 +409,49 @@ func TestLookDoesNotAskTooEarly(t *testing.T) {
 		}
 		return nil, false
 	})
-	w.Domain(context.Background(), scope, domain, nil)
+	w.Domain(context.Background(), scope, domain, check.CA{})
 	if n := asked.Load(); n > 0 {
 		t.Errorf("the resolver was asked %d times", n)
 	}
 	w.setDomain(w.right())
 	if got := w.Look(context.Background(), scope, domain); got.Status != check.OK || asked.Load() == 0 {
 		t.Errorf("got %+v, and the resolver was asked %d times", got, asked.Load())
+	}
+}
+
+// Names of networks of one's own are looked at where the resolver says that they are.
+func TestLookAtPrivateNames(t *testing.T) {
+	for name, domain := range map[string]string{"internal": "*.internal", "corp": "shop.corp", "home.arpa": "*.home.arpa", "office.lan": "office.lan"} {
+		t.Run(domain, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			target, err := w.Zone.Target(scope, domain)
+			if err != nil {
+				t.Fatal(err)
+			}
+			local := func(records string) {
+				w.Serve(name, "@ NS ns\n@ NS ns2\nns A "+otherServer+"\nns2 A "+otherServer2+"\n"+records, otherServer, otherServer2)
+			}
+			// The root does not know them, only the resolver does.
+			w.Hook(resolver, func(q *dns.Msg, _ string) (*dns.Msg, bool) {
+				if !dns.IsSubDomain(name+".", q.Question[0].Name) {
+					return nil, false
+				}
+				m, _, err := (&dns.Client{Timeout: 5 * time.Second}).Exchange(q, w.Addr(otherServer))
+				return m, err == nil
+			})
+			local("")
+			if got := w.Look(context.Background(), scope, domain); got.Check != "cname-missing" {
+				t.Errorf("got %+v", got)
+			}
+			local(target.Challenge + ". CNAME " + target.Name + ".")
+			if got := w.Look(context.Background(), scope, domain); got.Status != check.OK {
+				t.Errorf("got %+v", got)
+			}
+			w.Serve(name, "@ NS ns\n@ NS ns2\nns A "+otherServer+"\nns2 A "+otherServer2, otherServer2)
+			if got := w.Look(context.Background(), scope, domain); got.Check != "authoritative-differ" {
+				t.Errorf("got %+v", got)
+			}
+		})
 	}
 }

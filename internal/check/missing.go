@@ -3,8 +3,10 @@ package check
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/miekg/dns"
 
@@ -15,9 +17,52 @@ import (
 // is always the same, so that resolvers remember it and results do not change.
 const probeLabel = "signpost-wildcard-probe"
 
+// For so long what is there instead of a CNAME is remembered, while the answers at
+// the name itself stay the same: a domain that waits is looked at every few seconds,
+// and finding out takes some twenty questions.
+const (
+	insteadTTL = 30 * time.Second
+	maxInstead = 10000 // then all is forgotten
+
+	questionsAtOnce = 4 // to a server, for one domain
+)
+
+// instead remembers what missing has found.
+type instead struct {
+	mu    sync.Mutex
+	found map[string]remembered
+}
+
+type remembered struct {
+	Finding
+	until time.Time
+}
+
 // missing finds out what is there instead of a CNAME. Whatever cannot be found
 // out leaves it at "missing".
-func (k *looking) missing(ctx context.Context) Finding {
+func (k *looking) missing(ctx context.Context, said []told) Finding {
+	known := &k.c.instead
+	key := fmt.Sprint(k.own, k.Challenge, k.Name, said)
+	known.mu.Lock()
+	r, ok := known.found[key]
+	known.mu.Unlock()
+	if ok && time.Now().Before(r.until) {
+		return r.Finding
+	}
+	r = remembered{k.findInstead(ctx, said), time.Now().Add(insteadTTL)}
+	if ctx.Err() != nil { // perhaps not all was found out
+		return r.Finding
+	}
+	known.mu.Lock()
+	defer known.mu.Unlock()
+	if known.found == nil || len(known.found) >= maxInstead {
+		known.found = map[string]remembered{}
+	}
+	known.found[key] = r
+	return r.Finding
+}
+
+func (k *looking) findInstead(ctx context.Context, said []told) Finding {
 	var txt, addresses, ns, elsewhere Finding
 	var wg sync.WaitGroup
 	wg.Go(func() { txt = k.txtInstead(ctx) })
@@ -29,6 +74,10 @@ func (k *looking) missing(ctx context.Context) Finding {
 		if r.Check != "" {
 			return r
 		}
+	}
+	if slices.ContainsFunc(said, func(t told) bool { return t.exists }) {
+		return k.result(cnameMissing, Failed, "the name, but no CNAME at it",
+			fmt.Sprintf("Add %s at the DNS provider of %s, of type CNAME and no other: ALIAS, ANAME or a flattened CNAME show nothing of it.", k.add(), zone.Unicode(k.Domain)))
 	}
 	return k.result(cnameMissing, Failed, "nothing", fmt.Sprintf("Add %s at the DNS provider of %s.", k.add(), zone.Unicode(k.Domain)))
 }
@@ -99,28 +148,57 @@ func names(ns []*dns.NS) (out []string) {
 	return out
 }
 
-// wrongPlace looks where the record ends up if a DNS provider appends the domain
-// to the whole name, or if only "_acme-challenge" was typed for a sub-domain.
-func (k *looking) wrongPlace(ctx context.Context) (r Finding) {
+// nearMisses are what people and providers make of "_acme-challenge".
+var nearMisses = []string{"_acme_challenge", "acme-challenge", "acme_challenge", "_acmechallenge", "__acme-challenge", "-acme-challenge",
+	"_acme-challenges", "_acme-challange", "_acme-chalenge"}
+
+// wrongPlace is a name where the record may have ended up.
+type wrongPlace struct{ name, check, hint string }
+
+// wrongPlaces are the likely ones, the likeliest first: the DNS provider appends
+// the domain to the whole name; only "_acme-challenge" was typed for a sub-domain;
+// the label is misspelt; it was added for www, or at the domain itself.
+func (k *looking) wrongPlaces() (out []wrongPlace) {
 	top := zone.Registered(k.Domain)
-	for _, doubled := range []string{k.Challenge + "." + top, k.Challenge + "." + k.Domain} {
-		if k.pointsAt(ctx, doubled, k.Name) {
-			return k.result(cnameNameDoubled, Failed, "the CNAME, but at "+doubled,
-				fmt.Sprintf("Type only %q as the record's name, because the DNS provider appends the domain itself, so that you get %s.",
-					strings.TrimSuffix(k.Challenge, "."+strings.TrimPrefix(doubled, k.Challenge+".")), k.add()))
-		}
-		if top == k.Domain {
-			break
-		}
+	for _, appended := range slices.Compact([]string{top, k.Domain}) {
+		out = append(out, wrongPlace{k.Challenge + "." + appended, cnameNameDoubled,
+			fmt.Sprintf("Type only %q as the record's name, because the DNS provider appends the domain itself, so that you get %s.",
+				strings.TrimSuffix(k.Challenge, "."+appended), k.add())})
+	}
+	rename := func(at, check string) {
+		out = append(out, wrongPlace{at, check, fmt.Sprintf("Rename the record at %s, so that you get %s.", at, k.add())})
 	}
 	for parent := k.Domain; parent != top; {
 		_, parent, _ = strings.Cut(parent, ".")
-		if place := zone.ChallengeName(parent); k.pointsAt(ctx, place, k.Name) {
-			return k.result(cnameMisplaced, Failed, "the CNAME, but at "+place,
-				fmt.Sprintf("Rename the record at %s, so that you get %s.", place, k.add()))
-		}
+		rename(zone.ChallengeName(parent), cnameMisplaced)
 	}
-	return r
+	for _, label := range nearMisses {
+		rename(label+"."+k.Domain, cnameMisspelt)
+	}
+	rename(zone.ChallengeName("www."+k.Domain), cnameMisplaced)
+	rename("*."+k.Challenge, cnameMisplaced)
+	rename(k.Domain, cnameMisplaced)
+	return out
+}
+
+// wrongPlace looks where the record may have ended up.
+func (k *looking) wrongPlace(ctx context.Context) Finding {
+	places := k.wrongPlaces()
+	found := make([]bool, len(places))
+	var wg sync.WaitGroup
+	limit := make(chan struct{}, questionsAtOnce)
+	for i, p := range places {
+		wg.Go(func() {
+			limit <- struct{}{}
+			defer func() { <-limit }()
+			found[i] = k.pointsAt(ctx, p.name, k.Name)
+		})
+	}
+	wg.Wait()
+	if i := slices.Index(found, true); i >= 0 {
+		return k.result(places[i].check, Failed, "the CNAME, but at "+places[i].name, places[i].hint)
+	}
+	return Finding{}
 }
 
 // atProbe reports whether a name that nobody has below the domain has a CNAME to

@@ -44,11 +44,20 @@ func glueOf(m *dns.Msg, apex string) map[string][]netip.Addr {
 	return out
 }
 
-// cutsBetween returns the names from name up to the domain that was registered, but
-// not above apex, at which a zone may begin.
-func cutsBetween(name, apex string) (out []string) {
-	for at := name; len(out) < maxCuts && dns.IsSubDomain(dns.Fqdn(apex), dns.Fqdn(at)) && !above(at, name); {
-		out = append(out, at)
+// cutsBetween returns the names at which the zone that answered m for name may begin,
+// the deepest first: one if it says so itself, by its SOA; else those from name up to
+// base, the domain that was registered, but not above apex.
+func cutsBetween(m *dns.Msg, name, apex, base string) (out []string) {
+	if at, ok := apexOf(m, name); ok {
+		if above(at, base) {
+			return nil
+		}
+		return []string{at}
+	}
+	for at := name; len(out) < maxCuts && dns.IsSubDomain(dns.Fqdn(apex), dns.Fqdn(at)) && !above(at, base); {
+		if at != name || len(m.Answer) == 0 { // where a CNAME is, no zone begins
+			out = append(out, at)
+		}
 		_, rest, ok := strings.Cut(at, ".")
 		if !ok {
 			break
@@ -56,4 +65,16 @@ func cutsBetween(name, apex string) (out []string) {
 		at = rest
 	}
 	return out
+}
+
+// apexOf returns the apex of the zone that answered m, if it has nothing to say about
+// name and says so with its SOA.
+func apexOf(m *dns.Msg, name string) (string, bool) {
+	for _, rr := range m.Ns {
+		at := plain(rr.Header().Name)
+		if rr.Header().Rrtype == dns.TypeSOA && len(m.Answer) == 0 && dns.IsSubDomain(dns.Fqdn(at), dns.Fqdn(name)) {
+			return at, true
+		}
+	}
+	return "", false
 }

@@ -27,11 +27,12 @@ type registrySet struct {
 	until time.Time
 }
 
-// registry returns the servers of the zone that the domain with name is registered in.
-func (k *looking) registry(ctx context.Context, name string) (set, error) {
-	_, suffix, _ := strings.Cut(zone.Registered(name), ".")
-	if suffix == "" {
-		suffix = name
+// registry returns the servers of the zone that the domain base is registered in. A
+// private suffix is registered nowhere: then they are its own.
+func (k *looking) registry(ctx context.Context, base string) (set, error) {
+	_, suffix, _ := strings.Cut(base, ".")
+	if suffix == "" || zone.IsPrivateSuffix(base) {
+		suffix = base
 	}
 	r := &k.c.registries
 	r.mu.Lock()
@@ -61,12 +62,12 @@ func (k *looking) registry(ctx context.Context, name string) (set, error) {
 // private is for a domain below a top-level domain that the root does not have, such
 // as internal: only those who share our resolver see it, so the resolver says who
 // serves it.
-func (k *looking) private(ctx context.Context, root set, name string) (set, bool) {
-	top := name[strings.LastIndexByte(name, '.')+1:]
+func (k *looking) private(ctx context.Context, root set, base string) (set, bool) {
+	top := base[strings.LastIndexByte(base, '.')+1:]
 	if m, _, err := k.first(ctx, root, top); err != nil || m.Rcode != dns.RcodeNameError {
 		return set{}, false
 	}
-	apex, err := zoneOf(ctx, k.askResolver, zone.Registered(name))
+	apex, err := zoneOf(ctx, k.askResolver, base)
 	if err != nil || apex == "" {
 		return set{}, false
 	}

@@ -27,9 +27,9 @@ import (
 // resolver too: a neighbour who can forge UDP cannot forge the look.
 
 const (
-	maxLevels   = 8 // referrals on the way to a name
-	maxCuts     = 8 // names asked for NS at one server
-	firstAtOnce = 3 // servers of a registry, of which one has to answer
+	maxLevels   = 8  // referrals on the way to a name
+	maxCuts     = 16 // names at which a zone may begin
+	firstAtOnce = 3  // servers of a registry, of which one has to answer
 )
 
 // set is the servers of one zone.
@@ -40,7 +40,11 @@ type set struct {
 
 // walk is see for the own servers of a name.
 func (k *looking) walk(ctx context.Context, p *place) {
-	at, err := k.registry(ctx, p.name)
+	at, err := k.registry(ctx, p.base)
+	if err == nil && !above(at.apex, p.base) {
+		k.visit(ctx, p, at)
+		return
+	}
 	for range maxLevels {
 		if err != nil {
 			break
@@ -53,16 +57,19 @@ func (k *looking) walk(ctx context.Context, p *place) {
 		next := referralTo(m, at.apex, p.name)
 		if next == "" { // the registry's server has the name itself
 			if at.apex == "" && m.Rcode == dns.RcodeNameError {
-				if own, ok := k.private(ctx, at, p.name); ok {
+				if own, ok := k.private(ctx, at, p.base); ok {
 					k.visit(ctx, p, own)
 					return
 				}
 			}
-			k.visit(ctx, p, set{at.apex, []server{from}})
+			if len(m.Answer) == 0 && !zone.IsPrivateSuffix(at.apex) { // one of the registry's is enough to say no
+				at.servers = []server{from}
+			}
+			k.visit(ctx, p, at)
 			return
 		}
 		list, glue := names(find[*dns.NS](m.Ns, next)), glueOf(m, at.apex)
-		if !above(next, p.name) {
+		if !above(next, p.base) {
 			k.refer(ctx, p, next, list, glue)
 			return
 		}
@@ -75,10 +82,9 @@ func (k *looking) walk(ctx context.Context, p *place) {
 	k.fail(p, err)
 }
 
-// above reports whether the zone at apex is a registry's, above the domain with name.
-func above(apex, name string) bool {
-	registered := zone.Registered(name)
-	return apex != registered && dns.IsSubDomain(dns.Fqdn(apex), dns.Fqdn(registered))
+// above reports whether the zone at apex is a registry's, above the domain base.
+func above(apex, base string) bool {
+	return apex != base && dns.IsSubDomain(dns.Fqdn(apex), dns.Fqdn(base))
 }
 
 // first returns the first useful answer of a zone's servers about a name: a referral
@@ -119,7 +125,9 @@ var errLame = errors.New("did not answer authoritatively")
 func (k *looking) askTCP(ctx context.Context, s server, name string, qtype uint16) (*dns.Msg, error) {
 	q := newQuery(name, qtype)
 	q.RecursionDesired = false
-	m, err := k.c.once(ctx, "tcp", k.c.at(s.addr), q)
+	ctx, cancel := context.WithTimeout(ctx, k.c.timeout()*5/4) // a connection takes a round trip more
+	defer cancel()
+	m, err := k.c.onceWithin(ctx, "tcp", k.c.at(s.addr), q, k.c.timeout()*5/4)
 	if err == nil && !tells(m) {
 		err = errors.New("answered " + rcode(m))
 	}
@@ -139,48 +147,67 @@ func (k *looking) visit(ctx context.Context, p *place, at set) {
 	}
 }
 
-// askServer asks one server for what a CA asks, TXT, and for what that may hide.
+// askServer asks one server for what a CA asks, TXT, and then for what that may hide
+// and who else serves the zone. It is never more than two connections at a time: some
+// servers have few.
 func (k *looking) askServer(ctx context.Context, p *place, apex string, s server) {
-	var txt, cname *dns.Msg
-	var err error
-	cuts := cutsBetween(p.name, apex)
-	ns := make([]*dns.Msg, len(cuts))
-	var wg sync.WaitGroup
-	wg.Go(func() { txt, err = k.askTCP(ctx, s, p.name, dns.TypeTXT) })
-	wg.Go(func() { cname, _ = k.askTCP(ctx, s, p.name, dns.TypeCNAME) })
-	for i, at := range cuts {
-		wg.Go(func() { ns[i], _ = k.askTCP(ctx, s, at, dns.TypeNS) })
-	}
-	wg.Wait()
 	t := told{who: s.String()}
+	txt, err := k.askTCP(ctx, s, p.name, dns.TypeTXT)
 	switch {
 	case err != nil:
 		t.lame = err.Error()
 	case !txt.Authoritative:
 		if next := referralTo(txt, apex, p.name); next != "" {
-			k.refer(ctx, p, next, names(find[*dns.NS](txt.Ns, next)), glueOf(txt, apex))
 			k.answered(apex, s)
+			k.refer(ctx, p, next, names(find[*dns.NS](txt.Ns, next)), glueOf(txt, apex))
 			return
 		}
 		t.lame = errLame.Error()
-	default:
-		k.answered(apex, s)
-		t.txt = len(find[*dns.TXT](txt.Answer, p.name)) > 0
-		t.cnames = targets(txt, p.name)
-		if (t.txt || len(t.cnames) > 0) && cname != nil && cname.Authoritative {
-			t.cnames = append(t.cnames, targets(cname, p.name)...)
-			slices.Sort(t.cnames)
-			t.cnames = slices.Compact(t.cnames)
-		}
-		for i, m := range ns { // the first is the deepest
-			if m == nil || !m.Authoritative || len(find[*dns.NS](m.Answer, cuts[i])) == 0 {
-				continue
+	}
+	if t.lame != "" {
+		k.tell(ctx, p, t)
+		return
+	}
+	k.answered(apex, s)
+	t.exists = txt.Rcode == dns.RcodeSuccess
+	t.txt = len(find[*dns.TXT](txt.Answer, p.name)) > 0
+	t.cnames = targets(txt, p.name)
+	for _, next := range t.cnames { // not only when all is known
+		k.follow(ctx, next, p.depth+1)
+	}
+	var wg sync.WaitGroup
+	if t.txt || len(t.cnames) > 0 {
+		wg.Go(func() {
+			if m, err := k.askTCP(ctx, s, p.name, dns.TypeCNAME); err == nil && m.Authoritative {
+				t.cnames = append(t.cnames, targets(m, p.name)...)
+				slices.Sort(t.cnames)
+				t.cnames = slices.Compact(t.cnames)
 			}
-			k.refer(ctx, p, cuts[i], names(find[*dns.NS](m.Answer, cuts[i])), glueOf(m, cuts[i]))
-			break
+		})
+	}
+	k.askForCut(ctx, p, s, cutsBetween(txt, p.name, apex, p.base))
+	wg.Wait()
+	k.tell(ctx, p, t)
+}
+
+// askForCut asks a server for the NS records of the deepest zone that a name is in,
+// which may begin at any of cuts, the deepest first.
+func (k *looking) askForCut(ctx context.Context, p *place, s server, cuts []string) {
+	for len(cuts) > 0 {
+		at := cuts[0]
+		cuts = cuts[1:]
+		m, err := k.askTCP(ctx, s, at, dns.TypeNS)
+		if err != nil || !m.Authoritative {
+			continue
+		}
+		if ns := names(find[*dns.NS](m.Answer, at)); len(ns) > 0 {
+			k.refer(ctx, p, at, ns, glueOf(m, at))
+			return
+		}
+		if apex, ok := apexOf(m, at); ok { // it says itself which of the others it is
+			cuts = slices.DeleteFunc(cuts, func(name string) bool { return name != apex })
 		}
 	}
-	k.tell(ctx, p, t)
 }
 
 // refer goes on to the servers that NS records at apex name.
@@ -208,33 +235,4 @@ func (k *looking) refer(ctx context.Context, p *place, apex string, list []strin
 		return
 	}
 	k.visit(ctx, p, set{apex, servers})
-}
-
-// askOwn asks a server that has answered for another name of its zone.
-func (k *looking) askOwn(ctx context.Context, name string, qtype uint16) (*dns.Msg, error) {
-	k.mu.Lock()
-	best, servers := "", []server(nil)
-	for apex, some := range k.zones {
-		if dns.IsSubDomain(dns.Fqdn(apex), dns.Fqdn(name)) && (servers == nil || len(apex) > len(best)) {
-			best, servers = apex, some
-		}
-	}
-	servers = slices.Clone(servers)
-	k.mu.Unlock()
-	slices.SortFunc(servers, func(a, b server) int { return strings.Compare(a.String(), b.String()) })
-	err := errors.New("is in no zone whose servers answer")
-	for _, s := range slices.Compact(servers) {
-		var m *dns.Msg
-		if m, err = k.askTCP(ctx, s, name, qtype); err == nil {
-			return m, nil
-		}
-	}
-	return nil, err
-}
-
-// answered remembers a server of the zone at apex for askOwn.
-func (k *looking) answered(apex string, s server) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.zones[apex] = append(k.zones[apex], s)
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/signpost-acme/signpost/internal/check"
 	"github.com/signpost-acme/signpost/internal/server"
+	"github.com/signpost-acme/signpost/internal/zone"
 )
 
 const (
@@ -23,10 +24,11 @@ const (
 func newCheckCommand() *cobra.Command {
 	d := &domains{outputs: []string{"table", "json"}, needsZone: true, withDomains: true}
 	var (
-		resolvers, ca []string
-		port          uint16
-		private       bool
-		resolverOnly  bool
+		resolvers    []string
+		ca           check.CA
+		port         uint16
+		private      bool
+		resolverOnly bool
 	)
 	cmd := &cobra.Command{
 		Use:   "check [domain…]",
@@ -40,7 +42,16 @@ as SIGNPOST_ZONE, and so on; a flag wins over its variable.
 Exit code: 0 all is well, 1 something is not or cannot be told, 2 wrong usage.`,
 		Example: "  signpost check --zone acme.example.com --nameserver ns.example.com example.com '*.example.org'",
 		RunE: func(cmd *cobra.Command, list []string) error {
-			if mistakes := append(d.validate(list), server.CheckResolvers(resolvers)...); len(mistakes) > 0 {
+			mistakes := append(d.validate(list), server.CheckResolvers(resolvers)...)
+			if ca.AccountURI != "" {
+				if err := zone.CheckAccountURI(ca.AccountURI); err != nil {
+					mistakes = append(mistakes, "--account-uri: "+err.Error())
+				}
+				if len(ca.Identities) == 0 {
+					mistakes = append(mistakes, "--account-uri: needs --ca, the CA that the account is at")
+				}
+			}
+			if len(mistakes) > 0 {
 				return usageError(mistakes)
 			}
 			checker := &check.Checker{Zone: d.zone, Nameservers: d.ns, Resolvers: resolvers, Port: port, PrivateAddresses: private, ResolverOnly: resolverOnly}
@@ -54,7 +65,8 @@ Exit code: 0 all is well, 1 something is not or cannot be told, 2 wrong usage.`,
 	fs := cmd.Flags()
 	d.addFlags(fs)
 	server.AddResolverFlag(fs, &resolvers)
-	fs.StringArrayVar(&ca, "ca", nil, "CA that must be allowed to issue by the domains' CAA records, by the name that it has there, for example letsencrypt.org; repeat for more (default: CAA is not checked)")
+	fs.StringArrayVar(&ca.Identities, "ca", nil, "CA that must be allowed to issue by the domains' CAA records, by the name that it has there, for example letsencrypt.org; repeat for more (default: CAA is not checked)")
+	fs.StringVar(&ca.AccountURI, "account-uri", "", "ACME account that CAA records must let the CA issue to, as in the Issuer's status.acme.uri (default: a record that names an account is a warning)")
 	fs.BoolVar(&private, "private-addresses", false, "let nameservers have addresses that the Internet cannot reach, for a CA of your own that reaches them")
 	fs.BoolVar(&resolverOnly, "resolver-only", false, "ask the resolver for the domains' records, and not the domains' own DNS servers, where those cannot be reached: what it remembers may be old")
 	fs.Uint16Var(&port, "authoritative-port", 0, "port of authoritative servers, for tests")
@@ -64,7 +76,7 @@ Exit code: 0 all is well, 1 something is not or cannot be told, 2 wrong usage.`,
 
 // checkAll checks the delegation and all domains. It reports progress when there
 // are more than manyDomains.
-func checkAll(ctx context.Context, checker *check.Checker, d *domains, ca []string, progress io.Writer) []check.Finding {
+func checkAll(ctx context.Context, checker *check.Checker, d *domains, ca check.CA, progress io.Writer) []check.Finding {
 	findings := make([][]check.Finding, 1+len(d.names)) // the delegation's, then those of each domain
 	var (
 		group errgroup.Group

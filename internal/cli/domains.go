@@ -23,6 +23,8 @@ type domains struct {
 	needsZone   bool
 	withDomains bool // arguments are domains below which a record is wanted
 
+	caa *caaFlags // nil for no CAA records
+
 	// set by validate
 	zone    *zone.Zone
 	ns      []zone.Nameserver
@@ -106,6 +108,9 @@ func (d *domains) add(list []string) (mistakes []string) {
 func (d *domains) records() (out []zone.Record) {
 	for _, t := range d.targets {
 		out = append(out, t.Record())
+		if d.caa != nil {
+			out = append(out, t.CAA(d.caa.ca, d.caa.account))
+		}
 	}
 	return out
 }

@@ -68,7 +68,7 @@ func (c *Collector) checkDomains(ctx context.Context, domains []Domain, director
 func (c *Collector) checkDomain(ctx context.Context, d Domain, directory string) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	findings := c.Checker.Domain(ctx, d.Scope, d.Name, c.cas.identities(ctx, directory))
+	findings := c.Checker.Domain(ctx, d.Scope, d.Name, check.CA{Identities: c.cas.identities(ctx, directory)})
 	pause := settledInterval
 	if slices.ContainsFunc(findings, func(f check.Finding) bool { return f.Status == check.Failed || f.Status == check.Unknown }) {
 		pause = domainInterval

@@ -46,7 +46,7 @@ type Copy interface {
 // Checker is what asks the DNS. See check.Checker.
 type Checker interface {
 	Delegation(ctx context.Context) []check.Finding
-	Domain(ctx context.Context, scope, domain string, ca []string) []check.Finding
+	Domain(ctx context.Context, scope, domain string, ca check.CA) []check.Finding
 }
 
 // Config says what there is to look at. All fields are needed

@@ -29,10 +29,14 @@ var profile = idna.New(
 
 // Domain returns the canonical form of a domain for which a certificate is
 // wanted: lower-case A-labels, no final dot, "*." removed, so that a name and
-// its wildcard become the same. Unicode is accepted (RFC 5890). The error says
-// what keeps s from being the name of a certificate.
+// its wildcard become the same. Unicode is accepted (RFC 5890), and so is what
+// copying leaves around a name. The error says what keeps s from being the name of a
+// certificate, and what to write instead if there is a name in it.
 func Domain(s string) (string, error) {
-	name, err := canonical(strings.TrimPrefix(s, "*."))
+	name, err := canonical(strings.TrimPrefix(clean(s), "*."))
+	if err == nil {
+		err = checkDomain(name)
+	}
 	if err != nil {
 		return "", fmt.Errorf("domain %q: %w", s, err)
 	}
@@ -67,6 +71,10 @@ func canonical(s string) (string, error) {
 	if !utf8.ValidString(s) {
 		return "", errors.New("is not text in UTF-8")
 	}
+	s = clean(s)
+	if err := mistaken(s); err != nil {
+		return "", err
+	}
 	name := strings.TrimSuffix(s, ".")
 	if !isPlainASCII(name) {
 		mapped, err := profile.ToASCII(name)
@@ -95,7 +103,7 @@ func checkLabel(label string) error {
 		return errors.New("has an empty label (two dots in a row, or one in front)")
 	}
 	if label == "*" {
-		return fmt.Errorf(`has a "*" that is not the whole first label`)
+		return errors.New(`has a "*" that is not the whole first label, where a certificate has one at most`)
 	}
 	if len(label) > maxLabelLen {
 		return fmt.Errorf("has a label longer than %d characters", maxLabelLen)

@@ -50,3 +50,27 @@ func TestTargetRecord(t *testing.T) {
 		t.Error("github.io has an owner who may want a certificate")
 	}
 }
+
+// Only what no CA could issue is refused.
+func TestPublicSuffix(t *testing.T) {
+	for domain, want := range map[string]bool{
+		"com": true, "co.uk": true, "kobe.jp": false, "x.kobe.jp": true, "arpa": true, "onion": true, "example": true, "localhost": true, "invalid": true, "xn--p1ai": true,
+		"internal": false, "lan": false, "corp": false, "home": false, "home.arpa": false, "local": false, "test": false, "intranet": false,
+		"github.io": false, "example.com": false, "a.internal": false,
+	} {
+		if zone.IsPublicSuffix(domain) != want {
+			t.Errorf("IsPublicSuffix(%q) = %v", domain, !want)
+		}
+	}
+	z := mustZone(t, "acme.example.com")
+	for _, domain := range []string{"*.internal", "*.home.arpa", "*.lan", "*.corp", "x.internal"} {
+		if _, err := z.Target("cert-manager", domain); err != nil {
+			t.Errorf("Target(%s): %v", domain, err)
+		}
+	}
+	for domain, want := range map[string]string{"a.b.example.com": "example.com", "a.b.co.uk": "b.co.uk", "a.b.corp": "b.corp", "corp": "corp", "a.home.arpa": "a.home.arpa", "home.arpa": "home.arpa"} {
+		if got := zone.Registered(domain); got != want {
+			t.Errorf("Registered(%q) = %q, want %q", domain, got, want)
+		}
+	}
+}

@@ -57,38 +57,69 @@ func TestNewRefuses(t *testing.T) {
 func TestDomain(t *testing.T) {
 	long := strings.Repeat("abcdefgh.", 26) + "com" // 237 characters: the longest that fits behind _acme-challenge.
 	for in, want := range map[string]string{
-		"example.com":           "example.com",
-		"*.Example.COM.":        "example.com",
-		"BÜCHER.example":        "xn--bcher-kva.example",
-		"xn--bcher-kva.example": "xn--bcher-kva.example",
-		"straße.example":        "xn--strae-oqa.example",
-		"例え。テスト":                "xn--r8jz45g.xn--zckzah",
-		"r3---sn.example.com":   "r3---sn.example.com",
-		"foo_bar.example.com":   "foo_bar.example.com",
-		long:                    long,
+		"example.com":                   "example.com",
+		"*.Example.COM.":                "example.com",
+		"BÜCHER.example":                "xn--bcher-kva.example",
+		"xn--bcher-kva.example":         "xn--bcher-kva.example",
+		"straße.example":                "xn--strae-oqa.example",
+		"例え。テスト":                        "xn--r8jz45g.xn--zckzah",
+		"r3---sn.example.com":           "r3---sn.example.com",
+		"foo_bar.example.com":           "foo_bar.example.com",
+		long:                            long,
+		" example.com\n":                "example.com",
+		"\u00a0Example.com\u3000":       "example.com",
+		"\u200bexam\u200bple.com\ufeff": "example.com",
+		"\u202aexample.com\u202c":       "example.com",
+		"\u200dexample.com\u200c":       "example.com",
+		"example\uff0ecom":              "example.com",
+		"\uff0a\u3002example\uff61com":  "example.com",
+		" *.example.com. ":              "example.com",
+		"ｅｘａｍｐｌｅ.com":                   "example.com",
 	} {
 		if got, err := zone.Domain(in); err != nil || got != want {
 			t.Errorf("Domain(%q) = %q, %v, want %q", in, got, err, want)
 		}
 	}
 	for in, want := range map[string]string{
-		"":                "is empty",
-		"*.":              "is empty",
-		"*":               `"*"`,
-		"*.*.example.com": `"*"`,
-		"a.*.example.com": `"*"`,
-		"f*.example.com":  "character",
-		"example.com..":   "empty label",
-		"2001:db8::1":     "IP address",
-		"*.192.0.2.1":     "IP address",
-		"exa\x00mple.com": "character",
-		"example.com/a":   "character",
-		"uuid\\.acme.com": "character",
-		"xn--\u00ff.com":  "internationalised",
-		"a" + long:        "no room",
+		"":                              "is empty",
+		"*.":                            "is empty",
+		"*":                             `"*"`,
+		"*.*.example.com":               `"*"`,
+		"a.*.example.com":               `"*"`,
+		"f*.example.com":                "character",
+		"example.com..":                 "empty label",
+		"2001:db8::1":                   "IP address",
+		"*.192.0.2.1":                   "IP address",
+		"exa\x00mple.com":               "character",
+		"example.com/a":                 "has a path, not a name: write example.com",
+		"_acme-challenge.example.com":   "is where the record of example.com goes, not a domain: write example.com",
+		"_ACME-Challenge.Example.com.":  "write example.com",
+		"*._acme-challenge.example.com": "write example.com",
+		"_acme-challenge._acme-challenge.example.com": "write example.com",
+		"https://Example.com:8443/a?b#c":              "is a URL, not a name: write example.com",
+		"http://":                                     "is a URL, not a name: write the name alone",
+		"https://user:password@example.com":           "is a URL, not a name: write example.com",
+		"example.com:443":                             "has a port, not a name: write example.com",
+		"*.example.com:443":                           "has a port, not a name: write example.com",
+		"hostmaster@example.com":                      "is an e-mail address, not a name: write example.com",
+		"@example.com":                                "character",
+		"example .com":                                "character",
+		"example.com,example.org":                     "character",
+		"https://192.0.2.1/":                          "is a URL, not a name: write the name alone",
+		"uuid\\.acme.com":                             "character",
+		"xn--\u00ff.com":                              "internationalised",
+		"a" + long:                                    "no room",
 	} {
 		if got, err := zone.Domain(in); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("Domain(%q) = %q, %v, want an error with %q", in, got, err, want)
+		}
+	}
+}
+
+func TestIsWildcard(t *testing.T) {
+	for s, want := range map[string]bool{"*.example.com": true, " *.example.com": true, "\u200b\uff0a\u3002example.com": true, "example.com": false, "*example.com": false} {
+		if zone.IsWildcard(s) != want {
+			t.Errorf("IsWildcard(%q) = %v", s, !want)
 		}
 	}
 }
