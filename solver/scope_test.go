@@ -82,7 +82,9 @@ func TestStrict(t *testing.T) {
 
 	// What the CNAME permits cannot be switched off.
 	known = []cluster.Challenge{of("team-a", false)}
-	unchecked := request(func(r *whapi.ChallengeRequest) { r.Config = &apiextensionsv1.JSON{Raw: []byte(`{"checkCNAME": false}`)} })
+	unchecked := request(func(r *whapi.ChallengeRequest) {
+		r.Config = &apiextensionsv1.JSON{Raw: []byte(`{"checkCNAME": false}`)}
+	})
 	if err := w.solver.Present(unchecked); err == nil || !strings.Contains(err.Error(), "cannot be used with strict namespaces") {
 		t.Errorf("checkCNAME: false is taken: %v", err)
 	}
