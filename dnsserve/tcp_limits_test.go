@@ -9,6 +9,8 @@ import (
 	"runtime"
 	"testing"
 	"time"
+
+	"github.com/signpost-acme/signpost/internal/poll"
 )
 
 // dialFrom connects from the given address of the loopback network.
@@ -130,13 +132,12 @@ func TestTCPCrowd(t *testing.T) {
 			}
 		}
 	}
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		if n := runtime.NumGoroutine() - before; n <= 310 {
-			break
-		} else if time.Now().After(deadline) {
-			t.Fatalf("%d more goroutines for 1000 connections, although 300 are allowed", n)
+	poll.Until(t, 5*time.Second, "no more goroutines than for the 300 connections that are allowed", func() error {
+		if n := runtime.NumGoroutine() - before; n > 310 {
+			return fmt.Errorf("%d more for 1000 connections", n)
 		}
-	}
+		return nil
+	})
 }
 
 // However many connections there are, from however many clients, and whether they
@@ -158,13 +159,12 @@ func TestTCPFlood(t *testing.T) {
 			}
 		}
 	}
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		if n := runtime.NumGoroutine() - goroutines; n <= limit+5 {
-			break
-		} else if time.Now().After(deadline) {
-			t.Fatalf("%d more goroutines for %d connections, although %d are allowed", n, connections, limit)
+	poll.Until(t, 20*time.Second, "no more goroutines than for the connections that are allowed", func() error {
+		if n := runtime.NumGoroutine() - goroutines; n > limit+5 {
+			return fmt.Errorf("%d more for %d connections, although %d are allowed", n, connections, limit)
 		}
-	}
+		return nil
+	})
 	after := heap()
 	t.Logf("%d KiB for each connection", (after-before)>>10/limit)
 	if after > before+memoryBound {

@@ -3,19 +3,23 @@ package solver
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/signpost-acme/signpost/internal/store"
 )
 
 // What cert-manager, and so the Challenge's status, is told. The text must not
 // change from one try to the next.
 var (
-	errStore     = errors.New("Signpost's record store (Redis) cannot be reached; it is tried again by itself, and if this stays, the log of the signpost pods has the cause")                                 //nolint:staticcheck // a name begins the sentence
-	errNoServer  = errors.New("none of Signpost's DNS servers is running; it is tried again by itself, and if this stays, look at the signpost pods and at their log")                                         //nolint:revive // see above
-	errNotServed = errors.New("not all of Signpost's DNS servers answer with the new record yet; it is tried again by itself, and if this stays, the log of the signpost pods names the server and the cause") //nolint:revive // see above
+	errStore        = errors.New("Signpost's record store (Redis) cannot be reached; it is tried again by itself, and if this stays, the log of the signpost pods has the cause")                                 //nolint:staticcheck // a name begins the sentence
+	errStoreRefuses = errors.New("Signpost's record store (Redis) does not take the record")                                                                                                                      //nolint:staticcheck // a name begins the sentence
+	errNoServer     = errors.New("none of Signpost's DNS servers is running; it is tried again by itself, and if this stays, look at the signpost pods and at their log")                                         //nolint:revive // see above
+	errNotServed    = errors.New("not all of Signpost's DNS servers answer with the new record yet; it is tried again by itself, and if this stays, the log of the signpost pods names the server and the cause") //nolint:revive // see above
 )
 
 const (
@@ -34,10 +38,11 @@ func (s *Solver) await(ctx context.Context, log *slog.Logger, name, value string
 		list, err := s.store.Replicas(ctx)
 		if err != nil && ctx.Err() == nil {
 			log.Error("the list of DNS servers cannot be read from the store", "err", err)
-			return errStore
+			return storeError(err)
 		}
 		if err == nil { // else time has run out, and what was found last is the reason
 			replicas, causes = list, s.askAll(ctx, list, serving, name, value)
+			s.known(list)
 			if len(replicas) > 0 && len(causes) == 0 {
 				return nil
 			}
@@ -68,7 +73,7 @@ func (s *Solver) awaitGone(ctx context.Context, log *slog.Logger, name, value st
 		var waiting []string // those that have it, or do not tell
 		list, err := s.store.Replicas(ctx)
 		serving := map[string]bool{}
-		for server, cause := range s.askAll(ctx, list, serving, name, value) {
+		for server, cause := range s.askAll(ctx, s.known(list), serving, name, value) {
 			if !errors.Is(cause, errNotYet) {
 				waiting = append(waiting, server)
 			}
@@ -84,6 +89,26 @@ func (s *Solver) awaitGone(ctx context.Context, log *slog.Logger, name, value st
 			return
 		}
 	}
+}
+
+// known returns the servers of list, and remembers them. No list means that the
+// store does not know them just now: then those that it knew last.
+func (s *Solver) known(list []string) []string {
+	if len(list) > 0 {
+		s.servers.Store(&list)
+	} else if last := s.servers.Load(); last != nil {
+		return *last
+	}
+	return list
+}
+
+// storeError is what cert-manager is told when the store has failed: the cause in
+// stable words, if it is another one than an outage.
+func storeError(err error) error {
+	if text := store.Explain(err); text != "" {
+		return fmt.Errorf("%w: %s", errStoreRefuses, text)
+	}
+	return errStore
 }
 
 var errNotYet = errors.New("answers, but without the value")

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	whapi "github.com/cert-manager/cert-manager/pkg/acme/webhook/apis/acme/v1alpha1"
@@ -68,7 +69,8 @@ type Solver struct {
 	log       *slog.Logger
 	metrics   metrics
 	presented presented
-	strict    *strict // nil: the scope is the Issuer's namespace
+	strict    *strict                  // nil: the scope is the Issuer's namespace
+	servers   atomic.Pointer[[]string] // that the store knew last
 }
 
 // New returns a solver that writes to store and asks the DNS servers by serves.
@@ -130,7 +132,7 @@ func (s *Solver) doPresent(ctx context.Context, req *whapi.ChallengeRequest) err
 			return err
 		}
 		log.Error("a challenge cannot be stored", "err", err)
-		return errStore
+		return storeError(err)
 	}
 	s.presented.add(req.ResourceNamespace, req.DNSName, req.Key)
 	if err := s.await(ctx, log, target.Name, req.Key); err != nil {
@@ -170,7 +172,7 @@ func (s *Solver) cleanUp(ctx context.Context, req *whapi.ChallengeRequest) error
 	log = log.With("target", target.Name)
 	if err := s.store.Remove(ctx, target.ID, req.Key); err != nil {
 		log.Error("a challenge cannot be removed from the store", "err", err)
-		return errStore
+		return storeError(err)
 	}
 	s.awaitGone(ctx, log, target.Name, req.Key)
 	log.Info("cleaned up")

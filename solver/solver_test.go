@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +14,7 @@ import (
 
 	whapi "github.com/cert-manager/cert-manager/pkg/acme/webhook/apis/acme/v1alpha1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/client-go/rest"
 
 	"github.com/signpost-acme/signpost/dnsserve"
 	"github.com/signpost-acme/signpost/internal/check"
@@ -294,14 +298,47 @@ func TestRedisGone(t *testing.T) {
 	}
 }
 
+// The conformance suite calls Initialize several times, and cert-manager's library
+// ends nothing that it started.
 func TestInitializeStartsNothing(t *testing.T) {
 	w, _ := newWorld(t, 0)
+	before := running(t)
+	stop := make(chan struct{})
+	defer close(stop)
 	for range 3 {
-		if err := w.solver.Initialize(nil, nil); err != nil {
+		if err := w.solver.Initialize(&rest.Config{Host: "https://127.0.0.1:1"}, stop); err != nil {
 			t.Fatal(err)
+		}
+	}
+	time.Sleep(50 * time.Millisecond) // for what begins by a timer
+	for what, stack := range running(t) {
+		if _, ok := before[what]; !ok {
+			t.Errorf("Initialize has started %s", stack)
 		}
 	}
 	if w.solver.Name() != "signpost" {
 		t.Error(w.solver.Name())
 	}
+}
+
+// running returns what this process has: goroutines, with where they are, and
+// open files, among which are sockets.
+func running(t *testing.T) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	stacks := make([]byte, 1<<20)
+	for stack := range strings.SplitSeq(string(stacks[:runtime.Stack(stacks, true)]), "\n\n") {
+		id, _, _ := strings.Cut(stack, "[") // goroutine 7
+		all[id] = stack
+	}
+	files, err := filepath.Glob("/proc/self/fd/*")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no open files: %v", err)
+	}
+	for _, file := range files {
+		if target, err := os.Readlink(file); err == nil { // the folder itself is closed by now
+			all[target] = target
+		}
+	}
+	return all
 }

@@ -17,6 +17,7 @@ import (
 // Challenges is what the watcher needs of the cluster. See cluster.Cluster.
 type Challenges interface {
 	Challenges() []cluster.Challenge
+	FollowsChallenges() bool
 	Current(ctx context.Context, c cluster.Challenge) (cluster.Challenge, error)
 	Nudge(ctx context.Context, c cluster.Challenge) error
 	Tell(ctx context.Context, c cluster.Challenge, reason, message string) error
@@ -34,8 +35,9 @@ type Watcher struct {
 	Store      Store
 	Zone       *zone.Zone
 	LookUp     LookUp
-	Presented  func(cluster.Challenge) bool // by this replica: see Solver.Presented
-	Gate       bool                         // Orders wait at the gate, so a Challenge that cannot succeed ends
+	Presented  func(cluster.Challenge) bool  // by this replica: see Solver.Presented
+	Returned   func() map[uuid.UUID][]string // values that a store has brought back: see store.Copy; nil for none
+	Gate       bool                          // Orders wait at the gate, so a Challenge that cannot succeed ends
 	Log        *slog.Logger
 
 	waiting map[string]*waiting // by UID; touched by lookAgain alone
@@ -82,6 +84,7 @@ func (w *Watcher) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	wg.Go(func() { w.every(ctx, w.lookAgain) })
 	wg.Go(func() { w.every(ctx, w.restore) })
+	wg.Go(func() { w.every(ctx, w.removeReturned) })
 	wg.Wait()
 }
 
@@ -220,6 +223,36 @@ func (w *Watcher) restore(ctx context.Context, challenges []cluster.Challenge) {
 			log.Warn("a record that the store has lost cannot be put back yet", "err", err)
 		case done:
 			log.Info("a record that the store had lost is put back from its Challenge")
+		}
+	}
+}
+
+// removeReturned removes the values that the store has brought back, with an older
+// snapshot say, and that no Challenge has: they were cleaned up. One whose Present
+// may be under way has a Challenge, presented or not.
+func (w *Watcher) removeReturned(ctx context.Context, challenges []cluster.Challenge) {
+	if w.Returned == nil || !w.Challenges.FollowsChallenges() {
+		return
+	}
+	returned := w.Returned()
+	if len(returned) == 0 {
+		return
+	}
+	wanted := map[string]bool{}
+	for _, c := range challenges {
+		if target, err := w.Zone.Target(c.Scope, c.Domain); err == nil {
+			wanted[target.ID.String()+" "+c.Key] = true
+		}
+	}
+	for id, values := range returned {
+		for _, value := range values {
+			if wanted[id.String()+" "+value] {
+				continue
+			}
+			if err := w.Store.Remove(ctx, id, value); err != nil {
+				return // already logged by the store
+			}
+			w.Log.Info("a value that the store has brought back, and that no Challenge has, is removed", "target", w.Zone.Name(id))
 		}
 	}
 }

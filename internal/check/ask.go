@@ -67,16 +67,21 @@ func (c *Checker) resolvers() []string {
 	return c.system.list
 }
 
-// ask asks the resolvers in turn until one says that there is something, or
-// that there is nothing. The error is always a *silence.
+// asker asks for the records of one type at a name. An answer is NOERROR or
+// NXDOMAIN; everything else is an error.
+type asker func(ctx context.Context, name string, qtype uint16) (*dns.Msg, error)
+
+// ask asks the resolvers in turn, over UDP, until one says that there is something,
+// or that there is nothing. The error is always a *silence.
 func (c *Checker) ask(ctx context.Context, name string, qtype uint16) (*dns.Msg, error) {
-	return c.resolve(ctx, name, qtype, false)
+	m, _, err := c.resolve(ctx, "udp", c.resolvers(), name, qtype)
+	return m, err
 }
 
-func (c *Checker) resolve(ctx context.Context, name string, qtype uint16, checkingDisabled bool) (*dns.Msg, error) {
+// resolve is ask for a list of resolvers over a network, and also returns the one
+// that answered.
+func (c *Checker) resolve(ctx context.Context, network string, resolvers []string, name string, qtype uint16) (*dns.Msg, string, error) {
 	q := newQuery(name, qtype)
-	q.CheckingDisabled = checkingDisabled
-	resolvers := c.resolvers()
 	said := make([]string, len(resolvers)) // what those say that we need not ask again
 	var s silence
 	for range 2 { // all once before any of them twice, so that a dead one costs little
@@ -84,16 +89,16 @@ func (c *Checker) resolve(ctx context.Context, name string, qtype uint16, checki
 			if said[i] != "" {
 				continue
 			}
-			m, err := c.ask1(ctx, resolver, q)
+			m, err := c.ask1(ctx, network, resolver, q)
 			switch {
 			case errors.Is(err, errNoAnswer):
 			case err != nil:
 				said[i] = err.Error()
-			case m.Rcode != dns.RcodeSuccess && m.Rcode != dns.RcodeNameError:
+			case !tells(m):
 				s.servfail = s.servfail || m.Rcode == dns.RcodeServerFailure
 				said[i] = fmt.Sprintf("answered %s for %s %s", rcode(m), plain(name), dns.TypeToString[qtype])
 			default:
-				return m, nil
+				return m, resolver, nil
 			}
 		}
 	}
@@ -103,8 +108,11 @@ func (c *Checker) resolve(ctx context.Context, name string, qtype uint16, checki
 		}
 		s.tries = append(s.tries, "resolver "+resolver+" "+said[i])
 	}
-	return nil, &s
+	return nil, "", &s
 }
+
+// tells reports whether an answer says that there is something, or nothing.
+func tells(m *dns.Msg) bool { return m.Rcode == dns.RcodeSuccess || m.Rcode == dns.RcodeNameError }
 
 // askServer asks an authoritative server.
 func (c *Checker) askServer(ctx context.Context, addr netip.Addr, name string, qtype uint16) (*dns.Msg, error) {
@@ -124,16 +132,16 @@ func (c *Checker) at(addr netip.Addr) string {
 
 // exchange is ask1, a second time if there was no answer.
 func (c *Checker) exchange(ctx context.Context, address string, q *dns.Msg) (*dns.Msg, error) {
-	m, err := c.ask1(ctx, address, q)
+	m, err := c.ask1(ctx, "udp", address, q)
 	if errors.Is(err, errNoAnswer) && ctx.Err() == nil {
-		return c.ask1(ctx, address, q)
+		return c.ask1(ctx, "udp", address, q)
 	}
 	return m, err
 }
 
-// ask1 asks over UDP, and over TCP if the answer was cut.
-func (c *Checker) ask1(ctx context.Context, address string, q *dns.Msg) (*dns.Msg, error) {
-	m, err := c.once(ctx, "udp", address, q)
+// ask1 asks over a network, and over TCP if the answer was cut.
+func (c *Checker) ask1(ctx context.Context, network, address string, q *dns.Msg) (*dns.Msg, error) {
+	m, err := c.once(ctx, network, address, q)
 	if err == nil && m.Truncated {
 		return c.once(ctx, "tcp", address, q)
 	}

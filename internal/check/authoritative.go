@@ -6,11 +6,12 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/miekg/dns"
 )
 
-// maxServers bounds how many addresses of a foreign zone's servers are asked.
+// maxServers bounds how many addresses of one set of NS records are asked.
 const maxServers = 8
 
 // server is one address of an authoritative server.
@@ -21,10 +22,10 @@ type server struct {
 
 func (s server) String() string { return s.name + " (" + s.addr.String() + ")" }
 
-// zoneOf returns the apex of the zone that name is in.
-func (c *Checker) zoneOf(ctx context.Context, name string) (string, error) {
+// zoneOf returns the apex of the zone that name is in, "" for the root.
+func zoneOf(ctx context.Context, ask asker, name string) (string, error) {
 	for at := name; at != ""; {
-		m, err := c.ask(ctx, at, dns.TypeSOA)
+		m, err := ask(ctx, at, dns.TypeSOA)
 		if err != nil {
 			return "", err
 		}
@@ -43,38 +44,66 @@ func (c *Checker) zoneOf(ctx context.Context, name string) (string, error) {
 
 // serversOf returns the servers of the zone at apex, in an order that does not
 // change. There is an error if there are none.
-func (c *Checker) serversOf(ctx context.Context, apex string) ([]server, error) {
-	m, err := c.ask(ctx, apex, dns.TypeNS)
+func serversOf(ctx context.Context, ask asker, apex string) ([]server, error) {
+	m, err := ask(ctx, apex, dns.TypeNS)
 	if err != nil {
 		return nil, err
 	}
-	list := names(find[*dns.NS](m.Answer, apex))
+	return serversNamed(ctx, ask, apex, names(find[*dns.NS](m.Answer, apex)), nil)
+}
+
+// serversNamed returns at most maxServers addresses of the nameservers in list,
+// those of glue without asking. Every nameserver is there with its first address
+// before any with its second, and IPv4 goes before IPv6: the order is always the
+// same. There is an error if there are none.
+func serversNamed(ctx context.Context, ask asker, apex string, list []string, glue map[string][]netip.Addr) ([]server, error) {
 	slices.Sort(list)
-	var out []server
-	for _, name := range list {
-		addrs, _, err := c.addresses(ctx, name)
-		if err != nil {
-			continue // the others may do
+	list = slices.Compact(list)
+	list = list[:min(len(list), maxServers)]
+	addrs := make([][]netip.Addr, len(list))
+	var wg sync.WaitGroup
+	for i, name := range list {
+		if addrs[i] = glue[name]; len(addrs[i]) == 0 {
+			wg.Go(func() { addrs[i], _, _ = addresses(ctx, ask, name) }) // without it, the others may do
 		}
-		for _, a := range addrs {
-			if len(out) < maxServers {
-				out = append(out, server{name, a})
+	}
+	wg.Wait()
+	var out []server
+	for n, more := 0, true; more && len(out) < maxServers; n++ {
+		more = false
+		for i, name := range list {
+			if n < len(addrs[i]) && len(out) < maxServers {
+				out, more = append(out, server{name, addrs[i][n]}), true
 			}
 		}
 	}
 	if len(out) == 0 {
-		return nil, errors.New("none of the servers of " + apex + " has an address")
+		return nil, errors.New("none of the servers of " + zoneName(apex) + " has an address")
 	}
 	return out, nil
 }
 
+// zoneName is how people write an apex.
+func zoneName(apex string) string {
+	if apex == "" {
+		return "the root zone"
+	}
+	return apex
+}
+
 // addresses returns the addresses of a host, in order, and the name that it is a
 // CNAME to, "" if it is none.
-func (c *Checker) addresses(ctx context.Context, host string) (out []netip.Addr, alias string, err error) {
-	for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA} {
-		m, askErr := c.ask(ctx, host, qtype)
-		if askErr != nil {
-			err = askErr
+func addresses(ctx context.Context, ask asker, host string) (out []netip.Addr, alias string, err error) {
+	answers := make([]*dns.Msg, 2)
+	errs := make([]error, 2)
+	var wg sync.WaitGroup
+	for i, qtype := range []uint16{dns.TypeA, dns.TypeAAAA} {
+		wg.Go(func() { answers[i], errs[i] = ask(ctx, host, qtype) })
+	}
+	wg.Wait()
+	for i, m := range answers {
+		if errs[i] != nil {
+			err = errs[i]
 			continue
 		}
 		for _, rr := range m.Answer {

@@ -13,8 +13,8 @@ import (
 
 // Checker compares what the DNS says with what has to be there for Zone. Its
 // fields must not change once it is used; its methods may be called from many
-// goroutines at once. Each is bounded in time, also if ctx is not: CNAME to
-// about ten seconds, Domain and Delegation to half a minute.
+// goroutines at once. Each is bounded in time, also if ctx is not: Look and
+// CNAME to about ten seconds, Domain and Delegation to half a minute.
 type Checker struct {
 	Zone *zone.Zone
 
@@ -36,6 +36,19 @@ type Checker struct {
 	// Timeout is how long a server may take for one answer; it is asked twice. 0
 	// means 2 s.
 	Timeout time.Duration
+
+	// ResolverOnly has Look ask the resolvers, for clusters that are let out no
+	// further. What they remember then counts: a record that was taken away for as
+	// long as its TTL, and one that is new only when they have forgotten that it was
+	// not there.
+	ResolverOnly bool
+
+	// PrivateAddresses is for people whose CA is their own and reaches addresses that
+	// the Internet does not. Without it, Delegation says Failed of such an address of
+	// ours, and does not ask there.
+	PrivateAddresses bool
+
+	registries registries
 
 	system struct { // the resolvers of /etc/resolv.conf
 		once sync.Once

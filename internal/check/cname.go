@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/miekg/dns"
-
 	"github.com/signpost-acme/signpost/internal/zone"
 )
 
@@ -38,8 +36,7 @@ func (c *Checker) CNAME(ctx context.Context, scope, domain string) Finding {
 	}
 	ctx, cancel := c.bound(ctx, queriesOfCNAME)
 	defer cancel()
-	r, _ := c.cname(ctx, l)
-	return r
+	return c.newLooking(l, "udp").run(ctx)
 }
 
 // lookFor returns what to look for, or what is wrong with the domain.
@@ -59,49 +56,32 @@ func (c *Checker) lookFor(scope, domain string) (lookingFor, *Finding) {
 	return lookingFor{}, r
 }
 
-// cname is CNAME, and also returns the resolver's answer at the first name, nil
-// if there was none.
-func (c *Checker) cname(ctx context.Context, l lookingFor) (Finding, *dns.Msg) {
-	chain := []string{l.Challenge}
-	var first *dns.Msg
-	for {
-		at := chain[len(chain)-1]
-		m, err := c.ask(ctx, at, dns.TypeCNAME)
-		if err != nil {
-			return l.unknown(chain, err), first
-		}
-		if first == nil {
-			first = m
-		}
-		found := find[*dns.CNAME](m.Answer, at)
-		if len(found) == 0 {
-			return c.endOfChain(ctx, l, chain), first
-		}
-		next := plain(found[0].Target)
-		switch {
-		case next == l.Name:
-			return l.result(cnameFine, OK, "CNAME "+next, ""), first
-		case c.Zone.Contains(next):
-			return c.otherTarget(l, next), first
-		case slices.Contains(chain, next):
-			return l.result(cnameLoop, Failed, "a loop of CNAMEs: "+strings.Join(append(chain, next), " → "),
-				fmt.Sprintf("Replace the CNAME, which leads back to itself, by %s.", l.add())), first
-		case len(chain) == maxChain:
-			return l.result(cnameLoop, Failed, fmt.Sprintf("more than %d CNAMEs in a row, of which %s is the first", maxChain, chain[1]),
-				fmt.Sprintf("Shorten the chain of CNAMEs, best to %s.", l.add())), first
-		}
-		chain = append(chain, next)
+// unknown is for a chain at whose end nobody answers.
+func (k *looking) unknown(chain []string, lost bool, tries []string) Finding {
+	slices.Sort(tries)
+	seen, at := strings.Join(slices.Compact(tries), "; "), chain[len(chain)-1]
+	switch {
+	case len(chain) > 1:
+		return k.result(cnameUnknown, Unknown, "CNAME "+strings.Join(chain[1:], " → ")+", where "+seen,
+			fmt.Sprintf("Replace the CNAME by %s, or make the DNS servers of %s answer if that leads to it.", k.add(), at))
+	case lost:
+		return k.result(cnameUnknown, Unknown, seen,
+			"Make the resolver answer for this name, or choose another resolver with --resolver address:port.")
 	}
+	return k.result(cnameUnknown, Unknown, seen,
+		fmt.Sprintf("Find out why the DNS servers of %s do not answer over TCP from here, and see that they have %s.", zone.Unicode(k.Domain), k.add()))
 }
 
-// unknown is for a chain at whose end nobody answers.
-func (l lookingFor) unknown(chain []string, err error) Finding {
-	if len(chain) > 1 {
-		return l.result(cnameUnknown, Unknown, "CNAME "+strings.Join(chain[1:], " → ")+", where "+err.Error(),
-			fmt.Sprintf("Replace the CNAME by %s, or make the DNS servers of %s answer if that leads to it.", l.add(), chain[len(chain)-1]))
-	}
-	return l.result(cnameUnknown, Unknown, err.Error(),
-		"Make the resolver answer for this name, or choose another resolver with --resolver address:port.")
+// tooLong is for a chain that no resolver follows to its end.
+func (k *looking) tooLong(chain []string) Finding {
+	return k.result(cnameLoop, Failed, fmt.Sprintf("more than %d CNAMEs in a row, of which %s is the first", maxChain, chain[1]),
+		fmt.Sprintf("Shorten the chain of CNAMEs, best to %s.", k.add()))
+}
+
+// two is for CNAMEs that contradict each other: resolvers take either.
+func (k *looking) two(at string, to []string) Finding {
+	return k.result(cnameTwo, Failed, fmt.Sprintf("%d CNAMEs at %s: %s", len(to), at, sorted(to)),
+		fmt.Sprintf("Delete all CNAMEs at %s but one, so that nothing but %s is there.", at, k.add()))
 }
 
 // otherTarget is for a CNAME into our zone, but not to the right name there.
@@ -123,19 +103,24 @@ func (c *Checker) otherTarget(l lookingFor, seen string) Finding {
 }
 
 // endOfChain is for a chain that ends outside our zone, perhaps at once.
-func (c *Checker) endOfChain(ctx context.Context, l lookingFor, chain []string) Finding {
+func (k *looking) endOfChain(ctx context.Context, chain []string) Finding {
 	if len(chain) == 1 {
-		return c.missing(ctx, l)
+		return k.missing(ctx)
 	}
 	seen := "CNAME " + strings.Join(chain[1:], " → ")
 	last := chain[len(chain)-1]
-	if strings.HasPrefix(last, l.Name+".") {
-		return l.result(cnameValueDoubled, Failed, seen,
-			fmt.Sprintf("Write a dot at the end of the record's value, behind which the DNS provider has put your domain once more, so that you get %s.", l.add()))
+	if strings.HasPrefix(last, k.Name+".") {
+		return k.result(cnameValueDoubled, Failed, seen,
+			fmt.Sprintf("Write a dot at the end of the record's value, behind which the DNS provider has put your domain once more, so that you get %s.", k.add()))
 	}
-	if c.atProbe(ctx, l.Domain, chain[1]) {
-		return l.result(cnameWildcard, Failed, seen+", from the wildcard *."+l.Domain,
-			fmt.Sprintf("Add %s, which goes before the wildcard record *.%s.", l.add(), l.Domain))
+	if k.atProbe(ctx, chain[1]) {
+		return k.result(cnameWildcard, Failed, seen+", from the wildcard *."+k.Domain,
+			fmt.Sprintf("Add %s, which goes before the wildcard record *.%s.", k.add(), k.Domain))
 	}
-	return l.result(cnameElsewhere, Failed, seen, fmt.Sprintf("Replace the CNAME by %s.", l.add()))
+	return k.result(cnameElsewhere, Failed, seen, fmt.Sprintf("Replace the CNAME by %s.", k.add()))
+}
+
+func (k *looking) txtBeside(at string) Finding {
+	return k.result(txtBeside, Failed, "a TXT record beside the CNAME at "+at,
+		fmt.Sprintf("Delete the TXT record at %s, so that nothing but %s is there.", at, k.add()))
 }

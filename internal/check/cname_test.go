@@ -52,6 +52,9 @@ func TestCNAME(t *testing.T) {
 		{name: "wildcard", records: "* CNAME www", want: "cname-wildcard", status: check.Failed, seen: "*.customer.example", hint: "goes before the wildcard"},
 		{name: "loop", records: "_acme-challenge CNAME a\na CNAME b\nb CNAME a", want: "cname-loop", status: check.Failed, seen: "loop"},
 		{name: "itself", records: "_acme-challenge CNAME _acme-challenge", want: "cname-loop", status: check.Failed},
+		{name: "two", records: "_acme-challenge CNAME $T.\n_acme-challenge CNAME x.elsewhere.example.", want: "cname-two", status: check.Failed, seen: "2 CNAMEs", hint: "but one"},
+		{name: "two on the way", records: "_acme-challenge CNAME a\na CNAME $T.\na CNAME x.elsewhere.example.", want: "cname-two", status: check.Failed, seen: "at a.customer.example"},
+		{name: "the same twice, in other letters", records: "_acme-challenge CNAME $T.\n_acme-challenge CNAME $U.", want: "cname", status: check.OK},
 		{name: "too many", records: "_acme-challenge CNAME n1\nn1 CNAME n2\nn2 CNAME n3\nn3 CNAME n4\nn4 CNAME n5\nn5 CNAME n6\nn6 CNAME n7\nn7 CNAME n8\nn8 CNAME n9\nn9 CNAME $T.",
 			want: "cname-loop", status: check.Failed, seen: "more than 8"},
 		{name: "a zone of its own", records: "_acme-challenge NS ns1", want: "challenge-delegated", status: check.Failed, seen: "NS ns1.customer.example"},
@@ -91,9 +94,14 @@ func TestCNAME(t *testing.T) {
 			if again := w.CNAME(context.Background(), scope, tc.domain); again != got {
 				t.Errorf("got %+v, and then %+v", got, again)
 			}
+			look := w.Look(context.Background(), scope, tc.domain)
+			if look != got && got.Status != check.Unknown || look.Check != got.Check || look.Status != got.Status {
+				t.Errorf("Look = %+v, want %+v", look, got)
+			}
 			results := w.Domain(context.Background(), scope, tc.domain, nil)
-			if results[0] != got || tc.status == check.OK && len(results) != 1 {
-				t.Errorf("Domain = %+v, want %+v first, and nothing else that is wrong", results, got)
+			agree(t, results)
+			if results[0] != look || tc.status == check.OK && len(results) != 1 {
+				t.Errorf("Domain = %+v, want %+v first, and nothing else that is wrong", results, look)
 			}
 		})
 	}

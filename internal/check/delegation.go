@@ -50,10 +50,10 @@ func (c *Checker) parent(ctx context.Context) ([]Finding, *dns.Msg) {
 	origin := c.Zone.Origin()
 	_, above, _ := strings.Cut(origin, ".")
 	r := Finding{Check: delegationUnknown, Subject: origin, Status: Unknown, Wanted: c.wantedNS()}
-	apex, err := c.zoneOf(ctx, above)
+	apex, err := zoneOf(ctx, c.ask, above)
 	var servers []server
 	if err == nil {
-		servers, err = c.serversOf(ctx, apex)
+		servers, err = serversOf(ctx, c.ask, apex)
 	}
 	if err != nil {
 		r.Seen = err.Error()
@@ -137,7 +137,7 @@ func (c *Checker) nameserver(ctx context.Context, ns zone.Nameserver, parent *dn
 		return c.glue(ns, parent)
 	}
 	r := Finding{Check: nameserverFine, Subject: ns.Name, Status: OK, Wanted: wantedAddresses(ns.Addresses)}
-	addrs, alias, err := c.addresses(ctx, ns.Name)
+	addrs, alias, err := addresses(ctx, c.ask, ns.Name)
 	r.Seen = "addresses " + addressList(addrs)
 	switch {
 	case err != nil:
@@ -149,6 +149,7 @@ func (c *Checker) nameserver(ctx context.Context, ns zone.Nameserver, parent *dn
 	case len(addrs) == 0:
 		r.Check, r.Status, r.Seen = nameserverMissing, Failed, "no addresses"
 		r.Hint = fmt.Sprintf("Add %s with the external address of Signpost's DNS Service.", addressRecords(ns))
+	case c.unreachable(&r, ns, addrs):
 	case len(ns.Addresses) > 0 && !sameAddresses(addrs, ns.Addresses):
 		r.Check, r.Status = nameserverDiffers, Failed
 		r.Hint = fmt.Sprintf("Change the addresses to %s, and no others.", addressRecords(ns))
@@ -174,9 +175,31 @@ func (c *Checker) glue(ns zone.Nameserver, parent *dns.Msg) ([]Finding, []netip.
 	case len(addrs) == 0:
 		r.Check, r.Status, r.Seen = glueMissing, Failed, "no glue"
 		r.Hint = fmt.Sprintf("Add %s beside the NS record, as glue: the name is inside the zone that it serves.", addressRecords(ns))
+	case c.unreachable(&r, ns, addrs):
 	case len(ns.Addresses) > 0 && !sameAddresses(addrs, ns.Addresses):
 		r.Check, r.Status = glueDiffers, Failed
 		r.Hint = fmt.Sprintf("Change the glue beside the NS record to %s, and no others.", addressRecords(ns))
 	}
 	return []Finding{r}, union(addrs, ns.Addresses)
+}
+
+// unreachable makes r say that the Internet cannot reach the addresses that a
+// nameserver should have, or has if nobody says which, and reports whether it did.
+func (c *Checker) unreachable(r *Finding, ns zone.Nameserver, seen []netip.Addr) bool {
+	wanted := ns.Addresses
+	if len(wanted) == 0 {
+		wanted = seen
+	}
+	var list []string
+	for _, a := range wanted {
+		if why := zone.Unreachable(a); why != "" {
+			list = append(list, fmt.Sprintf("%s, which is %s", a, why))
+		}
+	}
+	if len(list) == 0 || c.PrivateAddresses {
+		return false
+	}
+	r.Check, r.Status, r.Wanted, r.Seen = nameserverPrivate, Failed, "addresses that the Internet reaches", "addresses "+sorted(list)
+	r.Hint = fmt.Sprintf("Give %s A or AAAA records with an address of Signpost's DNS Service that the Internet reaches, or use --private-addresses if your CA is your own.", ns.Name)
+	return true
 }

@@ -104,6 +104,7 @@ func TestDelegation(t *testing.T) {
 			}
 			tc.world(t, w)
 			got := w.Delegation(context.Background())
+			agree(t, got)
 			if !slices.Equal(bad(got), tc.want) {
 				t.Fatalf("got %+v, want %q", got, tc.want)
 			}
@@ -163,5 +164,39 @@ func TestNoRoute(t *testing.T) {
 	// With an IPv6 route to nowhere it is silence, and Failed.
 	if b := bad(got); len(b) != 1 || b[0] != "server-no-route" && b[0] != "server-udp" {
 		t.Errorf("got %+v", got)
+	}
+}
+
+// An address that the Internet cannot reach is no address of a nameserver, wherever
+// it comes from.
+func TestPrivateAddresses(t *testing.T) {
+	for _, tc := range []struct {
+		name, records string
+		nameservers   []string
+		want          []string
+	}{
+		{"both", "acme NS ns\nns A 127.53.0.20", []string{nsFlag}, []string{"nameserver-private", "server-private"}},
+		{"in the DNS alone", "acme NS ns\nns A 127.53.0.20", []string{"ns.example.com"}, []string{"nameserver-private", "server-private"}},
+		{"in the settings, and nothing in the DNS", "acme NS ns", []string{"ns.example.com=10.0.0.1"}, []string{"nameserver-missing", "server-private"}},
+		{"in the settings, and another in the DNS", "acme NS ns\nns A 192.168.0.1", []string{"ns.example.com=10.0.0.1"}, []string{"nameserver-private", "server-private", "server-private"}},
+		{"glue", "acme NS ns.acme\nns.acme A 127.53.0.20", []string{"ns.acme.example.com=127.53.0.20"}, []string{"nameserver-private", "server-private"}},
+		{"at the parent, with no settings", "acme NS ns\nns A 127.53.0.20", nil, []string{"nameserver-private", "server-private"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.PrivateAddresses, w.Timeout = false, 300*time.Millisecond
+			w.Serve("example.com", "@ NS ns0\nns0 A 127.53.0.10\n"+tc.records, parentServer)
+			w.serve(t, ourServer, "ns.example.com=127.53.0.20")
+			w.Nameservers = nil
+			if len(tc.nameservers) > 0 {
+				w.Nameservers, _ = w.Zone.Nameservers(tc.nameservers)
+			}
+			found := w.Delegation(context.Background())
+			agree(t, found)
+			if got := bad(found); !slices.Equal(got, tc.want) {
+				t.Errorf("got %+v, want %q", got, tc.want)
+			}
+		})
 	}
 }

@@ -19,6 +19,7 @@ const (
 	cnameIsTXT        = "cname-is-txt"
 	cnameProxied      = "cname-proxied"
 	cnameWildcard     = "cname-wildcard"
+	cnameTwo          = "cname-two"
 	cnameLoop         = "cname-loop"
 	cnameUnknown      = "cname-unknown"
 
@@ -27,6 +28,7 @@ const (
 	txtBeside           = "txt-beside"
 	dnssecBogus         = "dnssec-bogus"
 	cnameCached         = "cname-cached"
+	cnameResolver       = "cname-resolver"
 	authoritativeDiffer = "authoritative-differ"
 	caaFine             = "caa"
 	caaForbids          = "caa-forbids"
@@ -46,6 +48,7 @@ const (
 	nameserverMissing = "nameserver-missing"
 	nameserverCNAME   = "nameserver-cname"
 	nameserverDiffers = "nameserver-differs"
+	nameserverPrivate = "nameserver-private"
 	nameserverUnknown = "nameserver-unknown"
 
 	// Each address of our nameservers.
@@ -53,6 +56,7 @@ const (
 	serverUDP              = "server-udp"
 	serverTCP              = "server-tcp"
 	serverNoRoute          = "server-no-route"
+	serverPrivate          = "server-private"
 	serverNotAuthoritative = "server-not-authoritative"
 	serverOther            = "server-other"
 	serverNS               = "server-ns"

@@ -17,49 +17,49 @@ const probeLabel = "signpost-wildcard-probe"
 
 // missing finds out what is there instead of a CNAME. Whatever cannot be found
 // out leaves it at "missing".
-func (c *Checker) missing(ctx context.Context, l lookingFor) Finding {
+func (k *looking) missing(ctx context.Context) Finding {
 	var txt, addresses, ns, elsewhere Finding
 	var wg sync.WaitGroup
-	wg.Go(func() { txt = c.txtInstead(ctx, l) })
-	wg.Go(func() { addresses = c.addressesInstead(ctx, l) })
-	wg.Go(func() { ns = c.delegated(ctx, l) })
-	wg.Go(func() { elsewhere = c.wrongPlace(ctx, l) })
+	wg.Go(func() { txt = k.txtInstead(ctx) })
+	wg.Go(func() { addresses = k.addressesInstead(ctx) })
+	wg.Go(func() { ns = k.delegated(ctx) })
+	wg.Go(func() { elsewhere = k.wrongPlace(ctx) })
 	wg.Wait()
 	for _, r := range []Finding{ns, elsewhere, txt, addresses} {
 		if r.Check != "" {
 			return r
 		}
 	}
-	return l.result(cnameMissing, Failed, "nothing", fmt.Sprintf("Add %s at the DNS provider of %s.", l.add(), zone.Unicode(l.Domain)))
+	return k.result(cnameMissing, Failed, "nothing", fmt.Sprintf("Add %s at the DNS provider of %s.", k.add(), zone.Unicode(k.Domain)))
 }
 
-func (c *Checker) txtInstead(ctx context.Context, l lookingFor) (r Finding) {
-	m, err := c.ask(ctx, l.Challenge, dns.TypeTXT)
-	if err != nil || len(find[*dns.TXT](m.Answer, l.Challenge)) == 0 {
+func (k *looking) txtInstead(ctx context.Context) (r Finding) {
+	m, err := k.ask(ctx, k.Challenge, dns.TypeTXT)
+	if err != nil || len(find[*dns.TXT](m.Answer, k.Challenge)) == 0 {
 		return r
 	}
-	probe := probeLabel + "." + l.Domain
-	if m, err := c.ask(ctx, probe, dns.TypeTXT); err == nil && len(find[*dns.TXT](m.Answer, probe)) > 0 {
+	probe := probeLabel + "." + k.Domain
+	if m, err := k.ask(ctx, probe, dns.TypeTXT); err == nil && len(find[*dns.TXT](m.Answer, probe)) > 0 {
 		return r // a wildcard's, and no hindrance
 	}
-	return l.result(cnameIsTXT, Failed, "a TXT record", fmt.Sprintf("Delete the TXT record at %s, and add %s.", l.Challenge, l.add()))
+	return k.result(cnameIsTXT, Failed, "a TXT record", fmt.Sprintf("Delete the TXT record at %s, and add %s.", k.Challenge, k.add()))
 }
 
 // addressesInstead is how a proxying provider shows a CNAME: the addresses of
 // its proxies. A wildcard would show the same at every name.
-func (c *Checker) addressesInstead(ctx context.Context, l lookingFor) (r Finding) {
-	seen := c.addressesAt(ctx, l.Challenge)
-	if len(seen) == 0 || sorted(c.addressesAt(ctx, probeLabel+"."+l.Domain)) == sorted(seen) {
+func (k *looking) addressesInstead(ctx context.Context) (r Finding) {
+	seen := k.addressesAt(ctx, k.Challenge)
+	if len(seen) == 0 || sorted(k.addressesAt(ctx, probeLabel+"."+k.Domain)) == sorted(seen) {
 		return r
 	}
-	return l.result(cnameProxied, Failed, "addresses: "+sorted(seen),
-		fmt.Sprintf("Switch the provider's proxy off for this record (\"DNS only\"), so that you get %s, and delete address records there.", l.add()))
+	return k.result(cnameProxied, Failed, "addresses: "+sorted(seen),
+		fmt.Sprintf("Switch the provider's proxy off for this record (\"DNS only\"), so that you get %s, and delete address records there.", k.add()))
 }
 
 // addressesAt returns the A and AAAA records at name itself.
-func (c *Checker) addressesAt(ctx context.Context, name string) (out []string) {
+func (k *looking) addressesAt(ctx context.Context, name string) (out []string) {
 	for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA} {
-		m, err := c.ask(ctx, name, qtype)
+		m, err := k.ask(ctx, name, qtype)
 		if err != nil {
 			continue
 		}
@@ -74,19 +74,19 @@ func (c *Checker) addressesAt(ctx context.Context, name string) (out []string) {
 }
 
 // delegated is for a zone of its own at the name where the CNAME should be.
-func (c *Checker) delegated(ctx context.Context, l lookingFor) (r Finding) {
-	m, err := c.ask(ctx, l.Challenge, dns.TypeNS)
+func (k *looking) delegated(ctx context.Context) (r Finding) {
+	m, err := k.ask(ctx, k.Challenge, dns.TypeNS)
 	if err != nil {
 		return r
 	}
-	return l.cut(find[*dns.NS](m.Answer, l.Challenge))
+	if ns := names(find[*dns.NS](m.Answer, k.Challenge)); len(ns) > 0 {
+		return k.delegatedTo(ns)
+	}
+	return r
 }
 
-func (l lookingFor) cut(ns []*dns.NS) (r Finding) {
-	if len(ns) == 0 {
-		return r
-	}
-	return l.result(challengeDelegated, Failed, "NS "+nameList(ns),
+func (l lookingFor) delegatedTo(ns []string) Finding {
+	return l.result(challengeDelegated, Failed, "NS "+sorted(ns),
 		fmt.Sprintf("Delete the NS records at %s, which send everybody to a zone of its own there, and add %s.", l.Challenge, l.add()))
 }
 
@@ -101,39 +101,39 @@ func names(ns []*dns.NS) (out []string) {
 
 // wrongPlace looks where the record ends up if a DNS provider appends the domain
 // to the whole name, or if only "_acme-challenge" was typed for a sub-domain.
-func (c *Checker) wrongPlace(ctx context.Context, l lookingFor) (r Finding) {
-	top := zone.Registered(l.Domain)
-	for _, doubled := range []string{l.Challenge + "." + top, l.Challenge + "." + l.Domain} {
-		if c.pointsAt(ctx, doubled, l.Name) {
-			return l.result(cnameNameDoubled, Failed, "the CNAME, but at "+doubled,
+func (k *looking) wrongPlace(ctx context.Context) (r Finding) {
+	top := zone.Registered(k.Domain)
+	for _, doubled := range []string{k.Challenge + "." + top, k.Challenge + "." + k.Domain} {
+		if k.pointsAt(ctx, doubled, k.Name) {
+			return k.result(cnameNameDoubled, Failed, "the CNAME, but at "+doubled,
 				fmt.Sprintf("Type only %q as the record's name, because the DNS provider appends the domain itself, so that you get %s.",
-					strings.TrimSuffix(l.Challenge, "."+strings.TrimPrefix(doubled, l.Challenge+".")), l.add()))
+					strings.TrimSuffix(k.Challenge, "."+strings.TrimPrefix(doubled, k.Challenge+".")), k.add()))
 		}
-		if top == l.Domain {
+		if top == k.Domain {
 			break
 		}
 	}
-	for parent := l.Domain; parent != top; {
+	for parent := k.Domain; parent != top; {
 		_, parent, _ = strings.Cut(parent, ".")
-		if place := zone.ChallengeName(parent); c.pointsAt(ctx, place, l.Name) {
-			return l.result(cnameMisplaced, Failed, "the CNAME, but at "+place,
-				fmt.Sprintf("Rename the record at %s, so that you get %s.", place, l.add()))
+		if place := zone.ChallengeName(parent); k.pointsAt(ctx, place, k.Name) {
+			return k.result(cnameMisplaced, Failed, "the CNAME, but at "+place,
+				fmt.Sprintf("Rename the record at %s, so that you get %s.", place, k.add()))
 		}
 	}
 	return r
 }
 
-// atProbe reports whether a name that nobody has below domain has a CNAME to
+// atProbe reports whether a name that nobody has below the domain has a CNAME to
 // target: then it is a wildcard's.
-func (c *Checker) atProbe(ctx context.Context, domain, target string) bool {
-	return c.pointsAt(ctx, probeLabel+"."+domain, target)
+func (k *looking) atProbe(ctx context.Context, target string) bool {
+	return k.pointsAt(ctx, probeLabel+"."+k.Domain, target)
 }
 
-func (c *Checker) pointsAt(ctx context.Context, name, target string) bool {
+func (k *looking) pointsAt(ctx context.Context, name, target string) bool {
 	if _, ok := dns.IsDomainName(name); !ok || len(name) > 253 {
 		return false
 	}
-	m, err := c.ask(ctx, name, dns.TypeCNAME)
+	m, err := k.ask(ctx, name, dns.TypeCNAME)
 	if err != nil {
 		return false
 	}

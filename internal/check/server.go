@@ -20,6 +20,11 @@ import (
 func (c *Checker) server(ctx context.Context, s server) []Finding {
 	origin := c.Zone.Origin()
 	r := Finding{Check: serverFine, Subject: s.String(), Status: OK, Wanted: "authoritative answers over UDP and TCP"}
+	if why := zone.Unreachable(s.addr); why != "" && !c.PrivateAddresses {
+		r.Check, r.Status, r.Wanted, r.Seen = serverPrivate, Failed, "an address that the Internet reaches", "an address that is "+why
+		r.Hint = fmt.Sprintf("Replace %s by an address of Signpost's DNS Service that the Internet reaches, or use --private-addresses if your CA is your own.", s.addr)
+		return []Finding{r}
+	}
 	udp, err := c.probe(ctx, "udp", s.addr)
 	if errors.Is(err, errNoAnswer) && ctx.Err() == nil {
 		udp, err = c.probe(ctx, "udp", s.addr)

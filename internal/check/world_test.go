@@ -76,7 +76,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w.Checker = &check.Checker{Zone: z, Nameservers: ns, Resolvers: []string{w.Resolver(resolver)},
-		Port: w.World.Port, Timeout: 2 * time.Second}
+		Port: w.World.Port, Timeout: 2 * time.Second, PrivateAddresses: true}
 	target, err := z.Target(scope, domain)
 	if err != nil {
 		t.Fatal(err)

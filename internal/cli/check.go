@@ -25,6 +25,8 @@ func newCheckCommand() *cobra.Command {
 	var (
 		resolvers, ca []string
 		port          uint16
+		private       bool
+		resolverOnly  bool
 	)
 	cmd := &cobra.Command{
 		Use:   "check [domain…]",
@@ -41,7 +43,7 @@ Exit code: 0 all is well, 1 something is not or cannot be told, 2 wrong usage.`,
 			if mistakes := append(d.validate(list), server.CheckResolvers(resolvers)...); len(mistakes) > 0 {
 				return usageError(mistakes)
 			}
-			checker := &check.Checker{Zone: d.zone, Nameservers: d.ns, Resolvers: resolvers, Port: port}
+			checker := &check.Checker{Zone: d.zone, Nameservers: d.ns, Resolvers: resolvers, Port: port, PrivateAddresses: private, ResolverOnly: resolverOnly}
 			findings := checkAll(cmd.Context(), checker, d, ca, cmd.ErrOrStderr())
 			if cmd.Context().Err() != nil {
 				return errors.New("interrupted before all checks were done")
@@ -53,6 +55,8 @@ Exit code: 0 all is well, 1 something is not or cannot be told, 2 wrong usage.`,
 	d.addFlags(fs)
 	server.AddResolverFlag(fs, &resolvers)
 	fs.StringArrayVar(&ca, "ca", nil, "CA that must be allowed to issue by the domains' CAA records, by the name that it has there, for example letsencrypt.org; repeat for more (default: CAA is not checked)")
+	fs.BoolVar(&private, "private-addresses", false, "let nameservers have addresses that the Internet cannot reach, for a CA of your own that reaches them")
+	fs.BoolVar(&resolverOnly, "resolver-only", false, "ask the resolver for the domains' records, and not the domains' own DNS servers, where those cannot be reached: what it remembers may be old")
 	fs.Uint16Var(&port, "authoritative-port", 0, "port of authoritative servers, for tests")
 	_ = fs.MarkHidden("authoritative-port")
 	return cmd

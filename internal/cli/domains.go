@@ -119,18 +119,24 @@ func defaultNameserver(z *zone.Zone) zone.Nameserver {
 	return zone.Nameserver{Name: "ns-" + z.Origin()}
 }
 
-// addressNote says which nameservers' addresses are still to be added, empty if
-// there are none.
-func addressNote(nameservers []zone.Nameserver) string {
+// addressNotes says which nameservers' addresses are still to be added, and which a
+// public CA cannot reach.
+func addressNotes(nameservers []zone.Nameserver) (notes []string) {
 	var names []string
 	for _, ns := range nameservers {
 		if len(ns.Addresses) == 0 {
 			names = append(names, ns.Name)
 		}
+		for _, a := range ns.Addresses {
+			if why := zone.Unreachable(a); why != "" {
+				notes = append(notes, fmt.Sprintf("a public CA cannot reach %s at %s, which is %s: give it the external address of Signpost's DNS Service, unless your CA is your own",
+					ns.Name, a, why))
+			}
+		}
 	}
-	if len(names) == 0 {
-		return ""
+	if len(names) > 0 {
+		notes = append(notes, fmt.Sprintf("add an A record, or AAAA, for %s too: the external address of Signpost's DNS Service; --nameserver %s=<address> shows it here",
+			strings.Join(names, " and "), names[0]))
 	}
-	return fmt.Sprintf("add an A record, or AAAA, for %s too: the external address of Signpost's DNS Service; --nameserver %s=<address> shows it here",
-		strings.Join(names, " and "), names[0])
+	return notes
 }

@@ -14,15 +14,17 @@ import (
 
 func newEndChallengesCommand() *cobra.Command {
 	var (
-		group, kubeconfig string
-		timeout           time.Duration
+		group, gate, kubeconfig string
+		timeout                 time.Duration
 	)
 	cmd := &cobra.Command{
 		Use:   "end-challenges",
 		Short: "End the challenges that wait for Signpost, before it is uninstalled",
 		Long: `End the challenges that wait for Signpost, before it is uninstalled: cert-manager
 cleans up and lets go of them. A challenge that is left behind keeps its
-namespace from being deleted. The chart runs this when it is uninstalled.`,
+namespace from being deleted. First the order gate goes, if --gate-configuration
+names it: nobody would answer it any more. The chart runs this when it is
+uninstalled.`,
 		Args: noArgs,
 	}
 	validate := func() []string {
@@ -48,7 +50,16 @@ namespace from being deleted. The chart runs this when it is uninstalled.`,
 		}
 		ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 		defer cancel()
+		if gate != "" {
+			if err := client.RemoveGate(ctx, gate); err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "the order gate %s is removed\n", gate)
+		}
 		n, err := client.EndChallenges(ctx, group)
+		if err != nil && gate != "" {
+			err = fmt.Errorf("%w. The order gate is removed already; if Signpost is to stay, helm upgrade brings it back", err)
+		}
 		if err != nil {
 			return err
 		}
@@ -58,6 +69,7 @@ namespace from being deleted. The chart runs this when it is uninstalled.`,
 	fs := cmd.Flags()
 	fs.SortFlags = false
 	fs.StringVar(&group, "group-name", "", "API group of the webhook, as Issuers name it")
+	fs.StringVar(&gate, "gate-configuration", "", "name of the order gate's ValidatingWebhookConfiguration, which is deleted first (default: none)")
 	fs.DurationVar(&timeout, "timeout", time.Minute, "how long cert-manager may take to clean up")
 	fs.StringVar(&kubeconfig, "kubeconfig", "", "kubeconfig file (default: as kubectl; in a pod, its own rights)")
 	return cmd

@@ -16,10 +16,10 @@ import (
 type proposal struct {
 	Zone        string        `json:"zone"`
 	Nameservers []string      `json:"nameservers"`
-	Values      string        `json:"values"`         // the chart's values file
-	Records     []zone.Record `json:"records"`        // to add, the addresses as far as they are known
-	Note        string        `json:"note,omitempty"` // which addresses are to be added
-	Commands    []string      `json:"commands"`       // to run next
+	Values      string        `json:"values"`          // the chart's values file
+	Records     []zone.Record `json:"records"`         // to add, the addresses as far as they are known
+	Notes       []string      `json:"notes,omitempty"` // which addresses are to be added, or are of no use
+	Commands    []string      `json:"commands"`        // to run next
 }
 
 func newInitCommand() *cobra.Command {
@@ -110,7 +110,7 @@ func randomSuffix() string {
 
 func (d *domains) proposal(domain, email string) *proposal {
 	z := d.zone.Origin()
-	p := &proposal{Zone: z, Values: d.values(email), Records: append(d.delegation(), d.records()...), Note: addressNote(d.ns)}
+	p := &proposal{Zone: z, Values: d.values(email), Records: append(d.delegation(), d.records()...), Notes: addressNotes(d.ns)}
 	checkIt := "signpost check --zone " + z
 	for _, ns := range d.ns {
 		p.Nameservers = append(p.Nameservers, ns.Name)
@@ -119,7 +119,7 @@ func (d *domains) proposal(domain, email string) *proposal {
 	if d.scope != "cert-manager" {
 		checkIt += " --scope " + d.scope
 	}
-	p.Commands = []string{"helm install signpost charts/signpost -f signpost-values.yaml", checkIt + " '" + domain + "'"}
+	p.Commands = []string{"helm install signpost charts/signpost --namespace signpost --create-namespace -f signpost-values.yaml", checkIt + " '" + domain + "'"}
 	return p
 }
 
@@ -151,8 +151,8 @@ func (p *proposal) write(w io.Writer) error {
 	if err := writeRecordTable(w, p.Records); err != nil {
 		return err
 	}
-	if p.Note != "" {
-		fmt.Fprintf(w, "\nnote: %s\n", p.Note)
+	for _, note := range p.Notes {
+		fmt.Fprintf(w, "\nnote: %s\n", note)
 	}
 	_, err := fmt.Fprintf(w, "\n4. Look whether all is well:\n\n%s\n", p.Commands[1])
 	return err

@@ -33,10 +33,13 @@ SIGNPOST_ZONE, and so on; a flag wins over its variable.`,
 			} else {
 				err = recordWriters[d.output](out, append(d.delegation(), d.records()...))
 			}
-			if note := addressNote(d.ns); note != "" && err == nil {
+			if err != nil {
+				return err
+			}
+			for _, note := range addressNotes(d.ns) {
 				fmt.Fprintf(cmd.ErrOrStderr(), "note: %s\n", note)
 			}
-			return err
+			return nil
 		},
 	}
 	d.addFlags(cmd.Flags())

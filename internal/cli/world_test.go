@@ -20,6 +20,7 @@ import (
 //	world zone ORIGIN FILE ADDRESS…  serves a zone file at the addresses
 //	world resolver ADDRESS           starts a resolver, and has signpost use it
 //	world silent ADDRESS             has a server answer nothing any more
+//	world unreachable ADDRESS        likewise, but over UDP, as the resolver asks here
 //
 // $WORLD_PORT is the port of all its servers, and what signpost takes for 53.
 func worldCommand(t *testing.T) func(*testscript.TestScript, bool, []string) {
@@ -42,6 +43,8 @@ func worldCommand(t *testing.T) func(*testscript.TestScript, bool, []string) {
 			ts.Setenv("SIGNPOST_RESOLVER", w.Resolver(args[1]))
 		case "silent":
 			w.Hook(args[1], dnstest.Silent)
+		case "unreachable":
+			w.Hook(args[1], func(_ *dns.Msg, network string) (*dns.Msg, bool) { return nil, network == "tcp" })
 		default:
 			ts.Fatalf("world %s: there is no such thing", args[0])
 		}

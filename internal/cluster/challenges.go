@@ -77,6 +77,9 @@ func (x *Cluster) Find(ctx context.Context, domain, key string) (found []Challen
 	return found, nil
 }
 
+// FollowsChallenges reports whether Challenges has read everything.
+func (x *Cluster) FollowsChallenges() bool { return x.challenges.synced() }
+
 // challenge returns ok false for a Challenge that somebody else solves.
 func (x *Cluster) challenge(c *acmev1.Challenge) (_ Challenge, ok bool) {
 	if !x.config.solves(c.Spec.Solver) || c.Spec.Type != acmev1.ACMEChallengeTypeDNS01 {

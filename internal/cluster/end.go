@@ -19,6 +19,17 @@ const EndedReason = "Signpost, which was to answer this challenge, has been unin
 // cleanUpPoll is how often EndChallenges looks whether cert-manager is done.
 const cleanUpPoll = 200 * time.Millisecond
 
+// RemoveGate deletes the registration of the order gate, of that name, if it is
+// there. Without Signpost nobody answers it, and Orders for protected Issuers
+// would wait for good.
+func (c *Client) RemoveGate(ctx context.Context, name string) error {
+	err := c.kube.AdmissionregistrationV1().ValidatingWebhookConfigurations().Delete(ctx, name, metav1.DeleteOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return Explain(err, "removing the order gate "+name)
+}
+
 // EndChallenges ends every Challenge that is for the webhook of that API group,
 // while it still runs: cert-manager then has it clean up and lets go of the
 // Challenge, whose namespace could otherwise not be deleted any more. It returns

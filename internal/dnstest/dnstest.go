@@ -50,10 +50,19 @@ func (w *World) Addr(address string) string {
 
 // Serve has the servers at addresses serve the zone in text, in the form of a
 // zone file (RFC 1035 section 5), in place of what they served of it before. A
-// SOA is added.
+// SOA is added, and to a root zone without NS records those with RootServer.
 func (w *World) Serve(origin, text string, addresses ...string) {
 	w.t.Helper()
 	z := parseZone(w.t, origin, text)
+	if z.origin == "." && len(z.at(".", dns.TypeNS)) == 0 {
+		for _, rr := range []string{". NS ns.", "ns. A " + RootServer} {
+			r, err := dns.NewRR(rr)
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			z.add(r)
+		}
+	}
 	for _, a := range addresses {
 		h := w.host(a)
 		w.mu.Lock()

@@ -15,7 +15,7 @@ import (
 func pause(asked time.Duration) time.Duration {
 	switch {
 	case asked < time.Hour:
-		return 3 * time.Second
+		return 2 * time.Second
 	case asked < 6*time.Hour:
 		return 15 * time.Second
 	default:

@@ -142,7 +142,7 @@ func TestRecordMissing(t *testing.T) {
 		w.dns.say(missing)
 		w.set(func() { w.requests = []cluster.Request{requestFor(t, "r", true, "example.com")} })
 		looks, nudges, told := w.after(time.Minute)
-		if looks < 16 || looks > 21 || nudges != 0 || !slices.Equal(told, []string{"CNAMENeeded: Add it."}) {
+		if looks < 23 || looks > 31 || nudges != 0 || !slices.Equal(told, []string{"CNAMENeeded: Add it."}) {
 			t.Errorf("in a minute %d looks, %d nudges, %q", looks, nudges, told)
 		}
 		if w.watcher.Waiting() != 1 {
@@ -416,7 +416,7 @@ func TestAhead(t *testing.T) {
 
 func TestPause(t *testing.T) {
 	for asked, want := range map[time.Duration]time.Duration{
-		0: 3 * time.Second, time.Hour - 1: 3 * time.Second, time.Hour: 15 * time.Second, 6 * time.Hour: time.Minute, 30 * 24 * time.Hour: time.Minute, -time.Hour: 3 * time.Second,
+		0: 2 * time.Second, time.Hour - 1: 2 * time.Second, time.Hour: 15 * time.Second, 6 * time.Hour: time.Minute, 30 * 24 * time.Hour: time.Minute, -time.Hour: 2 * time.Second,
 	} {
 		if got := pause(asked); got != want {
 			t.Errorf("pause(%v) = %v, want %v", asked, got, want)

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/signpost-acme/signpost/internal/poll"
 )
 
 // Server is a redis-server process on a free port of 127.0.0.1, without
@@ -95,19 +97,20 @@ func (s *Server) Run() {
 		_ = cmd.Wait()
 		close(done)
 	}(s.cmd)
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		if conn, err := net.Dial("tcp", s.Addr); err == nil {
-			conn.Close()
-			return
+	err := poll.Try(context.Background(), 10*time.Second, "redis-server accepts connections at "+s.Addr, func() error {
+		conn, err := net.Dial("tcp", s.Addr)
+		if err == nil {
+			return conn.Close()
 		}
 		select {
 		case <-done:
 			s.t.Fatalf("redis-server ended at once: %s", s.out)
 		default:
 		}
-		if time.Now().After(deadline) {
-			s.t.Fatalf("redis-server does not accept connections at %s: %s", s.Addr, s.out)
-		}
+		return err
+	})
+	if err != nil {
+		s.t.Fatalf("%v: %s", err, s.out)
 	}
 }
 

@@ -17,6 +17,9 @@ func (d *DNS) Run(ctx context.Context, stderr io.Writer) error {
 		return err
 	}
 	return r.run(ctx, parts{ready: func() error {
+		if err := r.denied(false); err != nil {
+			return err
+		}
 		if !r.copy.Synced() { // it would answer SERVFAIL
 			return errors.New("the record store has not been read yet")
 		}

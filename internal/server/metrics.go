@@ -14,7 +14,7 @@ func (r *replica) gauges() prometheus.Collector {
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "signpost_records_synced", Help: "1 once the record store has been read in full, 0 before."},
 			func() float64 { return oneIf(r.copy.Synced()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "signpost_records_current", Help: "1 while this replica knows which names have no values, 0 while it answers SERVFAIL for them."},
-			func() float64 { return oneIf(r.copy.Current()) }),
+			func() float64 { return oneIf(r.copy.Fresh()) }),
 	}
 }
 

@@ -88,12 +88,12 @@ func (w *Webhook) cluster(config *rest.Config, log *slog.Logger) (*cluster.Clust
 
 // parts puts together what runs beside the DNS server.
 func (w *Webhook) parts(r *replica, k *cluster.Cluster) parts {
-	checker := &check.Checker{Zone: w.Zone, Nameservers: w.Nameservers, Resolvers: w.resolvers, Namespaces: k.Scopes}
-	looks := gate.NewLooks(checker.CNAME, r.store)
+	checker := &check.Checker{Zone: w.Zone, Nameservers: w.Nameservers, Resolvers: w.resolvers, ResolverOnly: w.resolverOnly, Namespaces: k.Scopes}
+	looks := gate.NewLooks(checker.Look, r.store)
 	lookUp := func(ctx context.Context, scope, domain string) check.Finding {
 		target, err := w.Zone.Target(scope, domain)
 		if err != nil {
-			return checker.CNAME(ctx, scope, domain) // says what is wrong with the domain
+			return checker.Look(ctx, scope, domain) // says what is wrong with the domain
 		}
 		return looks.Within(ctx, target, presentMemory)
 	}
@@ -102,7 +102,7 @@ func (w *Webhook) parts(r *replica, k *cluster.Cluster) parts {
 		s.Strict(w.namespace, k.Find)
 	}
 	work := &share{self: r.address, list: r.store.Replicas}
-	challenges := &solver.Watcher{Challenges: k, Store: r.store, Zone: w.Zone, LookUp: lookUp, Presented: s.Presented, Gate: w.gate, Log: r.log}
+	challenges := &solver.Watcher{Challenges: k, Store: r.store, Zone: w.Zone, LookUp: lookUp, Presented: s.Presented, Returned: r.copy.Returned, Gate: w.gate, Log: r.log}
 	requests := gate.NewWatcher(k, looks, work.mine, r.log)
 	page := status.New(status.Config{
 		Version: version.String(), Zone: w.Zone, Nameservers: w.Nameservers, Group: w.webhook.group, Namespace: w.namespace,
@@ -117,6 +117,9 @@ func (w *Webhook) parts(r *replica, k *cluster.Cluster) parts {
 	started := time.Now()
 	return parts{
 		ready: func() error {
+			if err := r.denied(true); err != nil {
+				return err
+			}
 			if time.Since(started) < startGrace {
 				switch {
 				case !r.announced.Load():

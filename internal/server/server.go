@@ -7,6 +7,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -159,4 +160,19 @@ func (r *replica) readiness(ready func() error) func() error {
 		}
 		return ready()
 	}
+}
+
+// denied returns an error while Redis has refused this replica since its start: the
+// password, say, is wrong. Then it must not get ready, so that a rollout does not
+// replace replicas that work. A replica that only serves DNS need not write.
+func (r *replica) denied(writes bool) error {
+	redis, ok := r.store.(interface{ Denied() (read, write error) })
+	if !ok {
+		return nil
+	}
+	read, write := redis.Denied()
+	if err := cmp.Or(read, write); read != nil || writes && write != nil {
+		return fmt.Errorf("Redis refuses this replica: %s", store.Explain(err)) //nolint:staticcheck // a name begins the sentence
+	}
+	return nil
 }

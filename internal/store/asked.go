@@ -1,11 +1,16 @@
 package store
 
 import (
+	"context"
 	"encoding/binary"
+	"errors"
 	"net/netip"
+	"strconv"
 	"sync/atomic"
+	"time"
 
 	"github.com/google/uuid"
+	"github.com/redis/go-redis/v9"
 )
 
 // OtherNetworks stands, in what Asked returns, for networks beyond the first few.
@@ -113,8 +118,7 @@ const (
 	network6 = 1 << 61 // with the first 48 of an IPv6 one
 )
 
-// network returns the client's network, not its address: who asked in person is
-// nobody's business. It is never zero.
+// network returns the client's network, not its address, for privacy. It is never zero.
 func network(client netip.Addr) uint64 {
 	if client.Is4() || client.Is4In6() {
 		a := client.As4()
@@ -134,3 +138,52 @@ func networkName(n uint64) string {
 	binary.BigEndian.PutUint64(a[:8], n<<16)
 	return netip.PrefixFrom(netip.AddrFrom16(a), 48).String()
 }
+
+// askedLifetime is how long the counts of a name stay that nobody asks for any more.
+const askedLifetime = time.Hour
+
+// AddAsked implements Store. The counts of a name are the hash
+// signpost:{acme.example.com}:asked:<uuid>, network to number. They are only
+// written while the name has values, so that none are left behind by a removal.
+func (r *Redis) AddAsked(ctx context.Context, id uuid.UUID, counts map[string]uint64) error {
+	return r.call(ctx, &r.writing, func(ctx context.Context) error {
+		err := r.client.Watch(ctx, func(tx *redis.Tx) error {
+			n, err := tx.Exists(ctx, r.key(id)).Result()
+			if err != nil || n == 0 {
+				return err
+			}
+			_, err = tx.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
+				for network, n := range counts {
+					pipe.HIncrBy(ctx, r.askedKey(id), network, int64(n))
+				}
+				pipe.PExpire(ctx, r.askedKey(id), askedLifetime)
+				return nil
+			})
+			return err
+		}, r.key(id))
+		if errors.Is(err, redis.TxFailedErr) {
+			return nil // the values changed meanwhile; a count is not worth a retry
+		}
+		return err
+	})
+}
+
+// Asked implements Store.
+func (r *Redis) Asked(ctx context.Context, id uuid.UUID) (counts map[string]uint64, err error) {
+	err = r.call(ctx, &r.reading, func(ctx context.Context) error {
+		fields, err := r.client.HGetAll(ctx, r.askedKey(id)).Result()
+		counts = make(map[string]uint64, len(fields))
+		for network, text := range fields {
+			if n, err := strconv.ParseUint(text, 10, 64); err == nil {
+				counts[network] = n
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return counts, nil
+}
+
+func (r *Redis) askedKey(id uuid.UUID) string { return r.prefix + "asked:" + id.String() }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -18,9 +17,10 @@ import (
 
 // RedisOptions says how to reach Redis.
 type RedisOptions struct {
-	// URL is redis:// or rediss:// (TLS), with the parameters of go-redis. With
-	// master_name it names a Sentinel, with addr a node of a Cluster; both may
-	// repeat addr for further ones.
+	// URL is redis:// or rediss:// (TLS), with the parameters of go-redis, but for
+	// refusedParameters. With master_name it names a Sentinel, with addr a node of a
+	// Cluster; both may repeat addr for further ones. tls_server_name is the name in
+	// the servers' certificates, where it is not the host's.
 	URL string
 
 	Username         string // instead of the URL's
@@ -38,23 +38,24 @@ const (
 )
 
 // client returns a client of the kind that the URL asks for: a single server,
-// Sentinel, or Cluster. It connects to nothing yet.
-func (o RedisOptions) client() (redis.UniversalClient, error) {
-	u, err := url.Parse(o.URL)
+// Sentinel, or Cluster. It connects to nothing yet; connected is called for every
+// new connection, before it is used.
+func (o RedisOptions) client(connected func()) (redis.UniversalClient, error) {
+	onConnect := func(context.Context, *redis.Conn) error { connected(); return nil }
+	u, err := parseURL(o.URL)
 	if err != nil {
-		return nil, errors.New("redis URL: cannot be parsed; write redis://host:6379/0") // err would repeat the password
+		return nil, err
 	}
 	tlsConfig, err := o.tlsConfig(u)
 	if err != nil {
 		return nil, err
 	}
-	dialer := dialer(tlsConfig)
-	q := u.Query()
+	dialer := dialer(tlsConfig, u.certificateName)
 	switch {
-	case q.Has("master_name"):
-		opts, err := redis.ParseFailoverURL(o.URL)
+	case u.query.Has("master_name"):
+		opts, err := redis.ParseFailoverURL(u.String())
 		if err != nil {
-			return nil, urlError(err)
+			return nil, u.error(err)
 		}
 		opts.DialTimeout, opts.ReadTimeout, opts.WriteTimeout, opts.PoolTimeout = dialTimeout, replyTimeout, replyTimeout, replyTimeout
 		opts.DialerRetries, opts.MaxRetries, opts.ContextTimeoutEnabled, opts.DisableIdentity = 1, retries, true, true
@@ -62,29 +63,29 @@ func (o RedisOptions) client() (redis.UniversalClient, error) {
 		if o.SentinelPassword != "" {
 			opts.SentinelPassword = o.SentinelPassword
 		}
-		opts.TLSConfig, opts.Dialer = tlsConfig, dialer
+		opts.TLSConfig, opts.Dialer, opts.OnConnect = tlsConfig, dialer, onConnect
 		return redis.NewFailoverClient(opts), nil
-	case q.Has("addr"):
-		opts, err := redis.ParseClusterURL(o.URL)
+	case u.query.Has("addr"):
+		opts, err := redis.ParseClusterURL(u.String())
 		if err != nil {
-			return nil, urlError(err)
+			return nil, u.error(err)
 		}
 		opts.DialTimeout, opts.ReadTimeout, opts.WriteTimeout, opts.PoolTimeout = dialTimeout, replyTimeout, replyTimeout, replyTimeout
 		opts.DialerRetries, opts.MaxRetries, opts.ContextTimeoutEnabled, opts.DisableIdentity = 1, retries, true, true
 		opts.MaintNotificationsConfig = noMaintNotifications()
 		opts.CredentialsProviderContext = o.credentials(opts.Username, opts.Password)
-		opts.TLSConfig, opts.Dialer = tlsConfig, dialer
+		opts.TLSConfig, opts.Dialer, opts.OnConnect = tlsConfig, dialer, onConnect
 		return redis.NewClusterClient(opts), nil
 	default:
-		opts, err := redis.ParseURL(o.URL)
+		opts, err := redis.ParseURL(u.String())
 		if err != nil {
-			return nil, urlError(err)
+			return nil, u.error(err)
 		}
 		opts.DialTimeout, opts.ReadTimeout, opts.WriteTimeout, opts.PoolTimeout = dialTimeout, replyTimeout, replyTimeout, replyTimeout
 		opts.DialerRetries, opts.MaxRetries, opts.ContextTimeoutEnabled, opts.DisableIdentity = 1, retries, true, true
 		opts.MaintNotificationsConfig = noMaintNotifications()
 		opts.CredentialsProviderContext = o.credentials(opts.Username, opts.Password)
-		opts.TLSConfig, opts.Dialer = tlsConfig, dialer
+		opts.TLSConfig, opts.Dialer, opts.OnConnect = tlsConfig, dialer, onConnect
 		return redis.NewClient(opts), nil
 	}
 }
@@ -92,7 +93,7 @@ func (o RedisOptions) client() (redis.UniversalClient, error) {
 // dialer returns what makes the connections to Redis. One that is given up must
 // take with it what has not arrived: a record that the kernel delivers a minute
 // later, when the network is there again, would come after its removal.
-func dialer(config *tls.Config) func(ctx context.Context, network, address string) (net.Conn, error) {
+func dialer(config *tls.Config, name func(address string) string) func(ctx context.Context, network, address string) (net.Conn, error) {
 	d := &net.Dialer{Timeout: dialTimeout}
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := d.DialContext(ctx, network, address)
@@ -106,9 +107,7 @@ func dialer(config *tls.Config) func(ctx context.Context, network, address strin
 			return conn, nil
 		}
 		config := config.Clone()
-		if config.ServerName == "" {
-			config.ServerName, _, _ = net.SplitHostPort(address)
-		}
+		config.ServerName = name(address)
 		secure := tls.Client(conn, config)
 		ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 		defer cancel()
@@ -140,27 +139,21 @@ func (o RedisOptions) credentials(username, password string) func(context.Contex
 		}
 		b, err := os.ReadFile(o.PasswordFile)
 		if err != nil {
-			return "", "", fmt.Errorf("redis password file: %w", err)
+			return "", "", fmt.Errorf("%w: %w", errPasswordFile, err)
 		}
 		return username, strings.TrimRight(string(b), "\r\n"), nil
 	}
 }
 
-func (o RedisOptions) tlsConfig(u *url.URL) (*tls.Config, error) {
-	switch u.Scheme {
-	case "rediss":
-	case "redis":
+// tlsConfig returns nil where the URL is without TLS.
+func (o RedisOptions) tlsConfig(u redisURL) (*tls.Config, error) {
+	if u.Scheme != "rediss" {
 		if o.CAFile != "" {
 			return nil, errors.New("redis URL: a CA file is given, but the URL begins with redis://, which is without TLS; write rediss://")
 		}
 		return nil, nil
-	default:
-		return nil, fmt.Errorf("redis URL: begins with %q; write redis://host:6379/0, or rediss:// for TLS", u.Scheme+":")
 	}
-	config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: u.Hostname()}
-	if u.Query().Has("master_name") || u.Query().Has("addr") {
-		config.ServerName = "" // several hosts, each with a name of its own
-	}
+	config := &tls.Config{MinVersion: tls.VersionTLS12} // the dialer sets ServerName
 	if o.CAFile == "" {
 		return config, nil
 	}
@@ -177,14 +170,9 @@ func (o RedisOptions) tlsConfig(u *url.URL) (*tls.Config, error) {
 
 // Validate reports what is wrong with the options, without connecting.
 func (o RedisOptions) Validate() error {
-	client, err := o.client()
+	client, err := o.client(func() {})
 	if err != nil {
 		return err
 	}
 	return client.Close()
-}
-
-// urlError words go-redis's complaint about a URL as ours.
-func urlError(err error) error {
-	return fmt.Errorf("redis URL: %s", strings.TrimPrefix(err.Error(), "redis: "))
 }

@@ -24,14 +24,15 @@ type Copy struct {
 	// returns is kept beside them. It must not be changed once Follow runs.
 	Prepare func(values []string) []byte
 
-	synced  atomic.Bool // once
-	current atomic.Bool // still
-	shards  [64]shard
-	total   atomic.Int64 // of values
+	synced atomic.Bool // once
+	fresh  atomic.Bool // what freshness says, told by the loops of Follow: Lookup only reads it, which costs nothing
+	shards [64]shard
+	total  atomic.Int64 // of values
 
 	mu         sync.Mutex             // serialises writers
 	generation uint64                 // counts full reads
 	removed    map[uuid.UUID]struct{} // what was removed during the full read under way; nil outside of one
+	returned   map[uuid.UUID][]string // see Returned
 
 	askedMu   sync.Mutex
 	asked     []uuid.UUID // names that were asked for since TakeAsked
@@ -45,10 +46,10 @@ type shard struct {
 }
 
 // Lookup returns the values under id, nil if there are none, and what Prepare has
-// made of them. Complete is false until the store has once been read in full, and
-// while it has been out of reach for long: then no values means "cannot tell". The
-// slices must not be changed.
-func (c *Copy) Lookup(id uuid.UUID) (values []string, prepared []byte, complete bool) {
+// made of them. Unless the copy is fresh no values means "cannot tell": before the
+// store has been read in full, and when it has been out of reach for some seconds.
+// The slices must not be changed.
+func (c *Copy) Lookup(id uuid.UUID) (values []string, prepared []byte, fresh bool) {
 	s := c.shard(id)
 	s.RLock()
 	r := s.records[id]
@@ -56,14 +57,14 @@ func (c *Copy) Lookup(id uuid.UUID) (values []string, prepared []byte, complete 
 	if r != nil {
 		values, prepared = r.Values, r.Prepared
 	}
-	return values, prepared, c.current.Load()
+	return values, prepared, c.fresh.Load()
 }
 
 // Synced reports whether the store has been read in full at least once.
 func (c *Copy) Synced() bool { return c.synced.Load() }
 
-// Current reports whether "no values" can be believed: see Lookup.
-func (c *Copy) Current() bool { return c.current.Load() }
+// Fresh reports whether the copy may be believed when it has nothing: see Lookup.
+func (c *Copy) Fresh() bool { return c.fresh.Load() }
 
 // Len returns the number of names that have values.
 func (c *Copy) Len() int {
@@ -80,10 +81,12 @@ func (c *Copy) Len() int {
 // Total returns the number of values under all names.
 func (c *Copy) Total() int { return int(c.total.Load()) }
 
-// put makes values what is under id, as just read from the store.
-func (c *Copy) put(id uuid.UUID, values []string) {
+// put makes values what is under id, as just read from the store. While what the
+// store may have lost is kept, it adds to what is there, unless all values are gone.
+func (c *Copy) put(id uuid.UUID, values []string, keep bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.stillReturned(id, values)
 	if len(values) == 0 {
 		if c.removed != nil {
 			c.removed[id] = struct{}{}
@@ -92,7 +95,7 @@ func (c *Copy) put(id uuid.UUID, values []string) {
 		return
 	}
 	delete(c.removed, id)
-	c.store(id, values)
+	c.store(id, c.kept(id, values, keep))
 }
 
 // beginRead starts a full read. Until endRead, what put says is newer than what
@@ -104,23 +107,41 @@ func (c *Copy) beginRead() {
 	c.removed = map[uuid.UUID]struct{}{}
 }
 
-// putRead adds what the full read under way found under some names.
-func (c *Copy) putRead(ids []uuid.UUID, values [][]string) {
+// putRead adds what the full read under way found under some names. While what the
+// store may have lost is kept, nothing is taken away, and what the copy did not have
+// is noted as returned.
+func (c *Copy) putRead(ids []uuid.UUID, values [][]string, keep bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i, id := range ids {
+		c.stillReturned(id, values[i])
 		if _, gone := c.removed[id]; gone || len(values[i]) == 0 {
 			continue
 		}
-		if r := c.record(id); r != nil && r.generation == c.generation {
+		r := c.record(id)
+		if r != nil && r.generation == c.generation {
 			continue // put was here during this read, or the scan came by twice
 		}
-		c.store(id, values[i])
+		if keep && c.Synced() {
+			c.noteReturned(id, r, values[i])
+		}
+		c.store(id, c.kept(id, values[i], keep))
 	}
 }
 
+// kept returns what is under id when values were read: with what is there already,
+// if that is kept.
+func (c *Copy) kept(id uuid.UUID, values []string, keep bool) []string {
+	r := c.record(id)
+	if !keep || r == nil {
+		return values
+	}
+	all := sorted(slices.Concat(r.Values, values))
+	return slices.Compact(all)
+}
+
 // endRead ends a full read. If it was whole, names that it did not see are gone,
-// unless they are to be kept. Whether the copy is complete then is the caller's to say.
+// unless they are to be kept. Whether the copy is fresh then is the caller's to say.
 func (c *Copy) endRead(whole, keep bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -148,7 +169,7 @@ func (c *Copy) dropUnseen() {
 	}
 }
 
-// unseen returns the names that the full read under way has not come by.
+// unseen returns the names that the full read under way has not seen.
 func (c *Copy) unseen() (ids []uuid.UUID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -165,11 +186,8 @@ func (c *Copy) unseen() (ids []uuid.UUID) {
 	return ids
 }
 
-// complete says that what is not in the copy is not in the store.
-func (c *Copy) complete() { c.current.Store(true) }
-
-// incomplete says that it may be: the store has been out of reach for long.
-func (c *Copy) incomplete() { c.current.Store(false) }
+// setFresh says whether the copy is fresh.
+func (c *Copy) setFresh(fresh bool) { c.fresh.Store(fresh) }
 
 func (c *Copy) shard(id uuid.UUID) *shard { return &c.shards[id[15]%uint8(len(c.shards))] }
 

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -20,14 +21,14 @@ func TestCopyChangesDuringFullRead(t *testing.T) {
 	c, changed, removed, added, gone, kept := &Copy{}, uuid.New(), uuid.New(), uuid.New(), uuid.New(), uuid.New()
 	all := []uuid.UUID{changed, removed, gone, kept}
 	c.beginRead()
-	c.putRead(all, [][]string{{"old"}, {"old"}, {"old"}, {"old"}})
+	c.putRead(all, [][]string{{"old"}, {"old"}, {"old"}, {"old"}}, false)
 	c.endRead(true, false)
 
 	c.beginRead()
-	c.put(changed, []string{"new"})
-	c.put(removed, nil)
-	c.put(added, []string{"new"})
-	c.putRead([]uuid.UUID{changed, removed, kept}, [][]string{{"old"}, {"old"}, {"old"}})
+	c.put(changed, []string{"new"}, false)
+	c.put(removed, nil, false)
+	c.put(added, []string{"new"}, false)
+	c.putRead([]uuid.UUID{changed, removed, kept}, [][]string{{"old"}, {"old"}, {"old"}}, false)
 	c.endRead(true, false)
 	c.expect(t, "changed before the read came by", changed, "new")
 	c.expect(t, "removed before the read came by", removed)
@@ -36,10 +37,10 @@ func TestCopyChangesDuringFullRead(t *testing.T) {
 	c.expect(t, "seen by the read", kept, "old")
 
 	c.beginRead()
-	c.putRead([]uuid.UUID{kept}, [][]string{{"old"}})
-	c.put(kept, []string{"new"})
-	c.put(kept, nil)
-	c.put(kept, []string{"newest"})
+	c.putRead([]uuid.UUID{kept}, [][]string{{"old"}}, false)
+	c.put(kept, []string{"new"}, false)
+	c.put(kept, nil, false)
+	c.put(kept, []string{"newest"}, false)
 	c.endRead(true, false)
 	c.expect(t, "changed after the read came by", kept, "newest")
 	if n := c.Total(); n != 1 {
@@ -50,7 +51,7 @@ func TestCopyChangesDuringFullRead(t *testing.T) {
 func TestCopyBrokenFullReadTakesNothingAway(t *testing.T) {
 	c, id := &Copy{}, uuid.New()
 	c.beginRead()
-	c.putRead([]uuid.UUID{id}, [][]string{{"v"}})
+	c.putRead([]uuid.UUID{id}, [][]string{{"v"}}, false)
 	c.endRead(false, false)
 	if c.Synced() {
 		t.Error("synced after a broken read")
@@ -58,6 +59,51 @@ func TestCopyBrokenFullReadTakesNothingAway(t *testing.T) {
 	c.beginRead()
 	c.endRead(false, false)
 	c.expect(t, "after two broken reads", id, "v")
+}
+
+// While the store may have lost writes nothing is taken away, but what is removed
+// altogether; what was not there before is noted as returned until it is gone.
+func TestCopyKeeps(t *testing.T) {
+	c, lost, partly, returned, gone := &Copy{}, uuid.New(), uuid.New(), uuid.New(), uuid.New()
+	c.beginRead()
+	c.putRead([]uuid.UUID{lost, partly, gone}, [][]string{{"v"}, {"a", "b"}, {"v"}}, false)
+	c.endRead(true, false)
+
+	c.beginRead()
+	c.putRead([]uuid.UUID{partly, returned}, [][]string{{"a", "c"}, {"v"}}, true)
+	c.put(gone, nil, true)
+	c.endRead(true, true)
+	c.expect(t, "not in the store", lost, "v")
+	c.expect(t, "in the store in part", partly, "a", "b", "c")
+	c.expect(t, "came back", returned, "v")
+	c.expect(t, "removed", gone)
+	if got := c.Returned(); len(got) != 2 || !slices.Equal(got[partly], []string{"c"}) || !slices.Equal(got[returned], []string{"v"}) {
+		t.Errorf("Returned = %v", got)
+	}
+	if n := c.Total(); n != 5 {
+		t.Errorf("Total = %d, want 5", n)
+	}
+	all := map[uuid.UUID][]string{}
+	maps.Insert(all, c.All())
+	if len(all) != 3 || !slices.Equal(all[lost], []string{"v"}) {
+		t.Errorf("All = %v", all)
+	}
+
+	c.put(partly, []string{"a", "d"}, true)
+	c.expect(t, "one value is added, one removed", partly, "a", "b", "c", "d")
+	c.put(returned, nil, true)
+	if got := c.Returned(); len(got) != 0 {
+		t.Errorf("Returned = %v after all are gone from the store", got)
+	}
+
+	c.beginRead()
+	c.putRead([]uuid.UUID{partly}, [][]string{{"a", "d"}}, false)
+	c.endRead(true, false)
+	c.expect(t, "not put back", lost)
+	c.expect(t, "not put back in part", partly, "a", "d")
+	if n := c.Total(); n != 2 {
+		t.Errorf("Total = %d, want 2", n)
+	}
 }
 
 func TestMemoryExpires(t *testing.T) {

@@ -9,3 +9,11 @@ func LimitTotal(s Store, n int) {
 		s.limits.total = n
 	}
 }
+
+// Causes returns every cause of an error that the log can give.
+func Causes() (causes []string) {
+	for _, f := range append([]fault{unreachable, answered, noPassword, badCertificate, noTLS}, answers...) {
+		causes = append(causes, f.cause)
+	}
+	return causes
+}

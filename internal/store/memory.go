@@ -148,17 +148,17 @@ func (m *Memory) sweep(c *Copy) {
 	m.copies[c] = struct{}{}
 	c.beginRead()
 	for id := range m.values {
-		c.putRead([]uuid.UUID{id}, [][]string{m.live(id)})
+		c.putRead([]uuid.UUID{id}, [][]string{m.live(id)}, false)
 	}
 	c.endRead(true, false)
-	c.complete()
+	c.setFresh(true)
 }
 
 // tell hands what is under id to the copies that follow. The caller holds mu.
 func (m *Memory) tell(id uuid.UUID) {
 	values := m.live(id)
 	for c := range m.copies {
-		c.put(id, values)
+		c.put(id, values, false)
 	}
 }
 

@@ -133,6 +133,12 @@ func (l *logged) count(s string) int {
 	return strings.Count(l.String(), s)
 }
 
+func (l *logged) text() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.Buffer.String()
+}
+
 // A user who may only read: the copy works, and the log says once what is missing.
 func TestRedisReadOnlyUser(t *testing.T) {
 	t.Parallel()
@@ -156,7 +162,7 @@ func TestRedisReadOnlyUser(t *testing.T) {
 	if n := log.count("cannot be written to"); n != 1 {
 		t.Errorf("the log says %d times that Redis cannot be written to", n)
 	}
-	if n := log.count("does not tell what changes"); n != 1 {
+	if n := log.count("the subscription to changes in Redis has failed"); n != 1 {
 		t.Errorf("the log says %d times that Redis does not tell what changes", n)
 	}
 }

@@ -48,7 +48,7 @@ func TestRedisLayout(t *testing.T) {
 	got, err := client.Keys(t.Context(), "*").Result()
 	must(t, err)
 	slices.Sort(got)
-	if !slices.Equal(got, []string{"signpost:{acme.example.com}:era", "signpost:{acme.example.com}:replicas"}) {
+	if !slices.Equal(got, []string{"signpost:{acme.example.com}:era", "signpost:{acme.example.com}:instances", "signpost:{acme.example.com}:replicas"}) {
 		t.Errorf("keys %q; a removed value must leave nothing behind", got)
 	}
 }

@@ -16,10 +16,10 @@ func fill(n int) (*Copy, []uuid.UUID) {
 	c.beginRead()
 	for i := range ids {
 		ids[i] = uuid.New()
-		c.putRead(ids[i:i+1], [][]string{{fmt.Sprintf("%043d", i)}})
+		c.putRead(ids[i:i+1], [][]string{{fmt.Sprintf("%043d", i)}}, false)
 	}
 	c.endRead(true, false)
-	c.complete()
+	c.setFresh(true)
 	return c, ids
 }
 

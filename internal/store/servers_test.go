@@ -22,13 +22,35 @@ import (
 // startTLS starts a server that speaks only TLS and wants user and password.
 func startTLS(t *testing.T) (*redistest.Server, store.RedisOptions) {
 	t.Helper()
+	cert, key := certificate(t, "127.0.0.1")
+	passwordFile := filepath.Join(t.TempDir(), "password")
+	must(t, os.WriteFile(passwordFile, []byte("correct horse\n"), 0o600))
+	server := redistest.Start(t, append(tlsArgs(cert, key),
+		"--user", "signpost", "on", ">correct horse", "~signpost:*", "&signpost:*", "+@all", "--user", "default", "off")...)
+	return server, store.RedisOptions{
+		URL: "rediss://" + server.Addr, CAFile: cert, Username: "signpost", PasswordFile: passwordFile,
+	}
+}
+
+func tlsArgs(cert, key string) []string {
+	return []string{"--tls-port", "0", "--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", cert, "--tls-auth-clients", "no"}
+}
+
+// certificate makes one that is its own CA, for a name or an address.
+func certificate(t *testing.T, name string) (certFile, keyFile string) {
+	t.Helper()
 	dir := t.TempDir()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, err)
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "redis"},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+		IsCA: true, BasicConstraintsValid: true,
+	}
+	if ip := net.ParseIP(name); ip != nil {
+		template.IPAddresses = []net.IP{ip}
+	} else {
+		template.DNSNames = []string{name}
 	}
 	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	must(t, err)
@@ -39,15 +61,7 @@ func startTLS(t *testing.T) (*redistest.Server, store.RedisOptions) {
 		must(t, os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: b}), 0o600))
 		return path
 	}
-	certFile, keyFile := write("cert.pem", "CERTIFICATE", cert), write("key.pem", "EC PRIVATE KEY", der)
-	passwordFile := filepath.Join(dir, "password")
-	must(t, os.WriteFile(passwordFile, []byte("correct horse\n"), 0o600))
-	server := redistest.Start(t, "--tls-port", "0", "--tls-cert-file", certFile, "--tls-key-file", keyFile,
-		"--tls-ca-cert-file", certFile, "--tls-auth-clients", "no",
-		"--user", "signpost", "on", ">correct horse", "~signpost:*", "&signpost:*", "+@all", "--user", "default", "off")
-	return server, store.RedisOptions{
-		URL: "rediss://" + server.Addr, CAFile: certFile, Username: "signpost", PasswordFile: passwordFile,
-	}
+	return write("cert.pem", "CERTIFICATE", cert), write("key.pem", "EC PRIVATE KEY", der)
 }
 
 // startCluster starts a Cluster of two masters that share the slots.

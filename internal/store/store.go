@@ -5,27 +5,21 @@ package store
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
 )
 
-const (
-	// Lifetime is how long a value stays if nobody removes it. An ACME order
-	// lives for a week, and cert-manager presents a challenge only once.
-	Lifetime = 8 * 24 * time.Hour
+// Lifetime is how long a value stays if nobody removes it. An ACME order lives for
+// a week, and cert-manager presents a challenge only once.
+const Lifetime = 8 * 24 * time.Hour
 
-	// HeartbeatInterval is how often a replica calls Announce.
-	HeartbeatInterval = 2 * time.Second
-
-	// HeartbeatLifetime is how long a replica counts as live after that.
-	HeartbeatLifetime = 7 * time.Second
-)
-
-// Store is where the values live. All methods may be called concurrently.
-// Every call is bounded in time by the implementation, to a few seconds at
-// most, whatever ctx says; an error means that it is not known whether the
-// call took effect, and repeating it is safe.
+// Store is where the values live. All methods may be called concurrently. Every call
+// is bounded in time by the implementation, to a few seconds at most, also where ctx
+// has no deadline; an error means that it is not known whether the call took effect,
+// and repeating it is safe. For why Redis fails see ErrDenied and Explain.
 type Store interface {
 	// Add puts value among those under id, for Lifetime from now. A value that
 	// is there already stays, with its life renewed. Other values are not touched.
@@ -67,10 +61,51 @@ type Store interface {
 
 	// Follow makes c equal to the store and keeps it so until ctx is done; it
 	// returns only then. It survives every failure of the store: c keeps what
-	// it has, and is right again soon after the store is back. At most one
-	// Follow may run on a Copy.
+	// it has, and is right again soon after the store is back. At most one Follow may
+	// run on a Copy, and with Redis one on a Store.
 	Follow(ctx context.Context, c *Copy)
 
 	// Close frees what the store holds. No method may be called after it.
 	Close() error
+}
+
+// What a store takes. Values that are there already can always be added again.
+const (
+	// MaxValueSize is how many octets a value may have: what one character-string
+	// of a TXT record takes. The values of ACME have 43.
+	MaxValueSize = 255
+
+	// MaxValues is how many values there may be under one name; two at once are
+	// usual. An answer with as many of the largest fits a DNS message.
+	MaxValues = 100
+
+	// MaxTotal is how many values there may be in all. When several replicas add at
+	// the same moment, a few more may get in.
+	MaxTotal = 100_000
+)
+
+// ErrLimit is what an error of Add is (errors.Is) when the value is too large or
+// there are too many already. The error's text stays the same and is for people.
+var ErrLimit = errors.New("the records are full")
+
+type limitError string
+
+func (e limitError) Error() string        { return string(e) }
+func (e limitError) Is(target error) bool { return target == ErrLimit }
+
+// limits can be lowered by tests.
+type limits struct{ total int }
+
+// check returns why value cannot be added to a name that has n values, where
+// there are total in all.
+func (l limits) check(value string, n, total int) error {
+	switch {
+	case len(value) > MaxValueSize:
+		return limitError(fmt.Sprintf("the challenge's value is longer than the %d octets that a record takes; values of ACME have 43", MaxValueSize))
+	case n >= MaxValues:
+		return limitError(fmt.Sprintf("the name has %d values already, which is the most it can have; delete Challenges for it that nobody needs", MaxValues))
+	case total >= l.total:
+		return limitError(fmt.Sprintf("there are %d values in all already, which is the most there can be; delete Challenges that nobody needs", l.total))
+	}
+	return nil
 }

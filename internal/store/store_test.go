@@ -3,7 +3,9 @@ package store_test
 import (
 	"context"
 	"log/slog"
+	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,6 +26,14 @@ var stores = map[string]func(t *testing.T) (open func() store.Store){
 	"redis": func(t *testing.T) func() store.Store {
 		return opener(t, store.RedisOptions{URL: redistest.Start(t).URL()})
 	},
+	"redis 6.0": func(t *testing.T) func() store.Store {
+		return opener(t, store.RedisOptions{URL: "redis://" + newRedis60(t, redistest.Start(t))})
+	},
+	"redis with the documented rights": func(t *testing.T) func() store.Store {
+		server := redistest.Start(t)
+		server.Do(documentedUser(t, "\nACL SETUSER ")...)
+		return opener(t, store.RedisOptions{URL: server.URL(), Username: "signpost", Password: "password"})
+	},
 	"redis with TLS and password": func(t *testing.T) func() store.Store {
 		server, options := startTLS(t)
 		_ = server
@@ -35,7 +45,10 @@ var stores = map[string]func(t *testing.T) (open func() store.Store){
 	},
 	"cluster": func(t *testing.T) func() store.Store {
 		first, second := startCluster(t)
-		return opener(t, store.RedisOptions{URL: first.URL() + "?addr=" + second.Addr})
+		for _, server := range []*redistest.Server{first, second} {
+			server.Do(append(documentedUser(t, "\nACL SETUSER "), documentedUser(t, "With a Cluster also `")[2:]...)...)
+		}
+		return opener(t, store.RedisOptions{URL: first.URL() + "?addr=" + second.Addr, Username: "signpost", Password: "password"})
 	},
 }
 
@@ -48,6 +61,22 @@ func opener(t *testing.T, options store.RedisOptions) func() store.Store {
 		t.Cleanup(func() { r.Close() })
 		return r
 	}
+}
+
+// documentedUser returns the command of docs/reliability.md that creates Signpost's
+// user, with the rights in the line that begins so.
+func documentedUser(t *testing.T, begin string) []any {
+	t.Helper()
+	b, err := os.ReadFile("../../docs/reliability.md")
+	must(t, err)
+	_, line, _ := strings.Cut(string(b), begin)
+	line, _, _ = strings.Cut(line, "\n")
+	line, _, _ = strings.Cut(line, "`")
+	args := []any{"ACL", "SETUSER"}
+	for _, field := range strings.Fields(line) {
+		args = append(args, field)
+	}
+	return args
 }
 
 func forEachStore(t *testing.T, test func(t *testing.T, open func() store.Store)) {
@@ -75,7 +104,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%s: did not come to pass", what)
+			t.Fatalf("%s: did not happen", what)
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
+	"github.com/signpost-acme/signpost/internal/poll"
 	"github.com/signpost-acme/signpost/test/chrome"
 )
 
@@ -128,11 +129,12 @@ func value[T any](b *tab, expression string) T {
 // until waits for a JavaScript expression to become true.
 func (b *tab) until(expression string) {
 	b.t.Helper()
-	for end := time.Now().Add(10 * time.Second); !value[bool](b, expression); time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(end) {
-			b.t.Fatalf("this did not become true: %s\nThe page:\n%s", expression, b.text("body"))
+	poll.Until(b.t, 10*time.Second, expression, func() error {
+		if !value[bool](b, expression) {
+			return fmt.Errorf("it is not true; the page:\n%s", b.text("body"))
 		}
-	}
+		return nil
+	})
 }
 
 // screenshot keeps a picture of the whole page in .cache/screenshots.

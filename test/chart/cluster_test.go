@@ -1,6 +1,7 @@
 package chart
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -106,4 +107,32 @@ func TestCertManagerIsTooOld(t *testing.T) {
 			t.Errorf("it does not matter, and: %v", err)
 		}
 	}
+}
+
+// Who may not look into the cluster installs all the same: nothing is looked up but
+// the password of before.
+func TestWithoutLookingIntoTheCluster(t *testing.T) {
+	for _, certManager := range []bool{true, false} {
+		_, err := renderValues(t, values(t, minimal, "issuer.email=me@example.com", "checkCluster=false", "redis.existingSecret=s"), func(c *chart.Chart, v chartutil.Values) (map[string]string, error) {
+			if !certManager {
+				v["Capabilities"] = chartutil.DefaultCapabilities
+			}
+			return engine.RenderWithClientProvider(c, v, forbidden{})
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := renderValues(t, values(t, minimal, "issuer.email=me@example.com"), func(c *chart.Chart, v chartutil.Values) (map[string]string, error) {
+		return engine.RenderWithClientProvider(c, v, forbidden{})
+	}); err == nil {
+		t.Error("nothing is looked up: this test is for nothing")
+	}
+}
+
+// forbidden is a cluster that lets nobody look.
+type forbidden struct{}
+
+func (forbidden) GetClientFor(_, kind string) (dynamic.NamespaceableResourceInterface, bool, error) {
+	return nil, false, errors.New(kind + " is forbidden")
 }

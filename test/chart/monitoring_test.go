@@ -36,7 +36,16 @@ func metrics(t *testing.T) map[string]bool {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, name := range gateMetrics {
+		names[name] = true
+	}
 	return names
+}
+
+// gateMetrics are what the order gate and the second line report.
+var gateMetrics = []string{
+	"signpost_gate_reviews_total", "signpost_gate_waiting", "signpost_gate_unnamed_issuers", "signpost_webhook_certificate_expiry_timestamp_seconds",
+	"signpost_challenges_waiting", "signpost_challenge_slots",
 }
 
 func TestMonitoring(t *testing.T) {
@@ -76,9 +85,18 @@ func TestMonitoring(t *testing.T) {
 		}
 	}
 	alerts := regexp.MustCompile(`"alert":"(\w+)"`).FindAllStringSubmatch(string(rules), -1)
-	if len(alerts) != 5 {
+	if len(alerts) != 8 {
 		t.Errorf("alerts: %v", alerts)
 	}
+	without, _ := json.Marshal(get[*unstructured.Unstructured](t, must(t, "orderGate.enabled=false", "metrics.prometheusRule.enabled=true"), "PrometheusRule/signpost").Object)
+	if strings.Contains(string(without), "signpost_gate_") || !strings.Contains(string(without), "signpost_challenges_waiting") || strings.Contains(string(rules), "signpost_challenges_waiting") {
+		t.Errorf("the alerts do not go by orderGate.enabled:\n%s\n%s", rules, without)
+	}
+	alerts = append(alerts, regexp.MustCompile(`"alert":"(SignpostQueue\w+)"`).FindAllStringSubmatch(string(without), -1)...)
+	if len(alerts) != 9 {
+		t.Errorf("alerts: %v", alerts)
+	}
+	rules = append(rules, without...)
 	for _, a := range alerts {
 		if !strings.Contains(string(docs), "\n### "+a[1]+"\n") || !strings.Contains(string(rules), "docs/monitoring.md#"+strings.ToLower(a[1])) {
 			t.Errorf("docs/monitoring.md does not say what to do about %s, or the alert does not lead there", a[1])

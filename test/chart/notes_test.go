@@ -23,10 +23,13 @@ func TestNotes(t *testing.T) {
 		{"dnsService.type=ClusterIP", []string{"nobody outside the cluster reaches", "dnsService.type=ClusterIP"}, []string{"get service"}},
 		{"dnsService.enabled=false", []string{"nobody outside the cluster reaches", "dnsService.enabled=false"}, nil},
 		{"dnsService.type=NodePort", []string{"has no port 53"}, nil},
+		{"dnsService.type=ClusterIP,dnsService.externalIPs={192.0.2.1,192.0.2.2}", []string{"The addresses are 192.0.2.1, 192.0.2.2 (dnsService.externalIPs)"}, []string{"WARNING"}},
+		{"dnsService.type=NodePort,dnsService.externalIPs={192.0.2.1}", []string{"The addresses are 192.0.2.1"}, []string{"WARNING"}},
 		{"dnsService.port=5353", []string{"dnsService.port=5353"}, nil},
 		{"dnsService.splitProtocols=true", []string{"signpost-dns-udp", "signpost-dns-tcp", "same address"}, nil},
 		{"hostPort.enabled=true", []string{"addresses are those of the nodes"}, []string{"WARNING"}},
 		{"rbac.create=false", []string{"rbac.create=false"}, nil},
+		{"orderGate.enabled=false", []string{"WARNING: there is no order gate", "orderGate.enabled=false"}, nil},
 		{"issuer.create=false", []string{"No ClusterIssuer was made. In"}, nil},
 	} {
 		notes := must(t, c.set).notes

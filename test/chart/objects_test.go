@@ -32,6 +32,7 @@ func TestObjectsOfAFirstInstallation(t *testing.T) {
 		"Secret/signpost-valkey",
 		"Service/signpost", "Service/signpost-dns", "Service/signpost-valkey",
 		"ServiceAccount/signpost", "ServiceAccount/signpost-end-challenges",
+		"ValidatingWebhookConfiguration/signpost-order-gate",
 	}
 	if got := must(t, "issuer.email=me@example.com").keys(); !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
@@ -61,8 +62,19 @@ func TestWhatSignpostIsTold(t *testing.T) {
 			"SIGNPOST_LISTEN": ":1053", "SIGNPOST_CLUSTER_NAMESPACE": "cert-manager", "SIGNPOST_SHUTDOWN_DELAY": "10s",
 			"SIGNPOST_WATCH_CHALLENGES": "true", "SIGNPOST_WATCH_CERTIFICATES": "true", "SIGNPOST_DNS_SERVICE": "dns/signpost-dns",
 			"SIGNPOST_REDIS_URL": "redis://signpost-valkey.dns.svc:6379/0", "SIGNPOST_REDIS_PASSWORD_FILE": "/redis-password/password",
+			"SIGNPOST_ORDER_GATE": "true", "SIGNPOST_GATE_ISSUER": "", "SIGNPOST_GATE_CLUSTER_NAMESPACE": "false", "SIGNPOST_GATE_CONFIGURATION": "signpost-order-gate",
+			"SIGNPOST_CERT_MANAGER_SERVICE_ACCOUNT": "cert-manager/cert-manager", "SIGNPOST_WATCH_REQUESTS": "true",
 			"SIGNPOST_RESOLVER": "", "SIGNPOST_REDIS_CA_FILE": "", "SIGNPOST_REDIS_USERNAME": "",
 		}},
+		{[]string{"issuer.email=me@example.com", "issuer.name=ours", "orderGate.issuers[0].kind=ClusterIssuer", "orderGate.issuers[0].name=ours",
+			"orderGate.issuers[1].kind=Issuer", "orderGate.issuers[1].name=acme", "orderGate.issuers[1].namespace=team-a",
+			"strictNamespaces=true", "orderGate.clusterNamespace=true", "certManager.namespace=cm", "certManager.serviceAccountName=controller", "watchRequests.enabled=false"},
+			map[string]string{"SIGNPOST_GATE_ISSUER": "ClusterIssuer/ours Issuer/team-a/acme", "SIGNPOST_GATE_CLUSTER_NAMESPACE": "true",
+				"SIGNPOST_CERT_MANAGER_SERVICE_ACCOUNT": "cm/controller", "SIGNPOST_WATCH_REQUESTS": "false"}},
+		// The way of before: nothing of the gate is left.
+		{[]string{"issuer.email=me@example.com", "orderGate.enabled=false"},
+			map[string]string{"SIGNPOST_ORDER_GATE": "false", "SIGNPOST_GATE_ISSUER": "", "SIGNPOST_GATE_CLUSTER_NAMESPACE": "", "SIGNPOST_GATE_CONFIGURATION": "",
+				"SIGNPOST_CERT_MANAGER_SERVICE_ACCOUNT": "", "SIGNPOST_WATCH_REQUESTS": "false"}},
 		{[]string{"nameservers[0].name=ns1.example.com", "nameservers[1].name=ns2.acme.example.com", "nameservers[1].addresses[0]=192.0.2.1", "nameservers[1].addresses[1]=2001:db8::1"},
 			map[string]string{"SIGNPOST_NAMESERVER": "ns1.example.com ns2.acme.example.com=192.0.2.1,2001:db8::1"}},
 		{[]string{"resolvers[0]=9.9.9.9:53", "resolvers[1]=1.1.1.1:53"}, map[string]string{"SIGNPOST_RESOLVER": "9.9.9.9:53 1.1.1.1:53"}},

@@ -1,6 +1,7 @@
 package chart
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -98,50 +99,88 @@ func (r *rendered) rules() map[string]bool {
 	return rights
 }
 
+// Every right is granted while a feature that needs it is on, and not otherwise:
+// each right with the sets of features, one of which has to be on.
+var rights = map[string][][]string{
+	"acme.example.com/signpost create":                                    {{}},
+	"acme.cert-manager.io/challenges get":                                 {{"watchChallenges"}},
+	"acme.cert-manager.io/challenges list":                                {{"watchChallenges"}, {"endChallenges"}},
+	"acme.cert-manager.io/challenges watch":                               {{"watchChallenges"}},
+	"acme.cert-manager.io/challenges patch":                               {{"watchChallenges"}},
+	"acme.cert-manager.io/challenges/status patch":                        {{"endChallenges"}},
+	"/events create":                                                      {{"watchChallenges"}, {"orderGate", "watchRequests"}},
+	"cert-manager.io/certificates get":                                    {{"watchChallenges"}, {"orderGate", "watchRequests"}},
+	"cert-manager.io/certificates list":                                   {{"watchCertificates"}},
+	"cert-manager.io/certificates watch":                                  {{"watchCertificates"}},
+	"cert-manager.io/issuers list":                                        {{"watchCertificates"}, {"orderGate"}},
+	"cert-manager.io/issuers watch":                                       {{"watchCertificates"}, {"orderGate"}},
+	"cert-manager.io/clusterissuers list":                                 {{"watchCertificates"}, {"orderGate"}},
+	"cert-manager.io/clusterissuers watch":                                {{"watchCertificates"}, {"orderGate"}},
+	"cert-manager.io/certificaterequests list":                            {{"orderGate", "watchRequests"}},
+	"cert-manager.io/certificaterequests watch":                           {{"orderGate", "watchRequests"}},
+	"cert-manager.io/certificaterequests patch":                           {{"orderGate", "watchRequests"}},
+	"certificates.k8s.io/certificatesigningrequests list":                 {{"orderGate", "watchRequests"}},
+	"certificates.k8s.io/certificatesigningrequests watch":                {{"orderGate", "watchRequests"}},
+	"certificates.k8s.io/certificatesigningrequests patch":                {{"orderGate", "watchRequests"}},
+	"acme.cert-manager.io/orders get":                                     {{"watchChallenges"}, {"orderGate"}},
+	"acme.cert-manager.io/orders list":                                    {{"orderGate"}},
+	"acme.cert-manager.io/orders watch":                                   {{"orderGate"}},
+	"acme.cert-manager.io/orders delete":                                  {{"orderGate"}},
+	"admissionregistration.k8s.io/validatingwebhookconfigurations get":    {{"orderGate"}},
+	"admissionregistration.k8s.io/validatingwebhookconfigurations delete": {{"orderGate", "endChallenges"}},
+	"/services get": {{"watchDNSService"}},
+}
+
 func TestRightsAreTheseAndNoOthers(t *testing.T) {
-	feature := map[string][]string{
-		"": {"acme.example.com/signpost create"},
-		"watchChallenges": {
-			"acme.cert-manager.io/challenges get", "acme.cert-manager.io/challenges list", "acme.cert-manager.io/challenges watch", "acme.cert-manager.io/challenges patch",
-			"/events create", "acme.cert-manager.io/orders get", "cert-manager.io/certificates get",
-		},
-		"watchCertificates": {
-			"cert-manager.io/certificates list", "cert-manager.io/certificates watch",
-			"cert-manager.io/issuers list", "cert-manager.io/issuers watch",
-			"cert-manager.io/clusterissuers list", "cert-manager.io/clusterissuers watch",
-		},
-		"watchDNSService": {"/services get"},
-		"endChallenges":   {"acme.cert-manager.io/challenges list", "acme.cert-manager.io/challenges/status patch"},
-	}
-	for off := range feature {
-		want := map[string]bool{}
-		for name, rights := range feature {
-			for _, right := range rights {
-				if off == "" || name != off {
-					want[right] = true
-				}
-			}
-		}
+	features := []string{"watchChallenges", "watchCertificates", "watchDNSService", "watchRequests", "orderGate", "endChallenges"}
+	for mask := range 1 << len(features) {
+		on := map[string]bool{}
 		var sets []string
-		if off != "" {
-			sets = append(sets, off+".enabled=false")
+		for i, f := range features {
+			if on[f] = mask&(1<<i) != 0; !on[f] {
+				sets = append(sets, f+".enabled=false")
+			}
 		}
 		got := must(t, sets...).rules()
-		for right := range want {
-			if !got[right] {
-				t.Errorf("without %q: the right %q is missing", off, right)
+		for right, needs := range rights {
+			want := slices.ContainsFunc(needs, func(all []string) bool {
+				return !slices.ContainsFunc(all, func(f string) bool { return !on[f] })
+			})
+			if got[right] != want {
+				t.Errorf("%q: the right %q is granted: %v, want %v", sets, right, got[right], want)
 			}
+			delete(got, right)
 		}
 		for right := range got {
-			if !want[right] {
-				t.Errorf("without %q: the right %q is granted, and not needed", off, right)
-			}
+			t.Errorf("%q: the right %q is granted, and not needed", sets, right)
 		}
 	}
 	r := must(t)
 	role := get[*rbacv1.Role](t, r, "Role/signpost:dns-service")
 	if n := role.Rules[0].ResourceNames; len(n) != 1 || n[0] != "signpost-dns" {
 		t.Errorf("the right on Services is for %v, want our own only", n)
+	}
+	// Of all registrations of webhooks, our own only; no right is granted twice, so
+	// that a test which takes it away takes it away.
+	for _, key := range []string{"ClusterRole/signpost:watch", "ClusterRole/signpost:end-challenges"} {
+		seen, restricted := map[string]bool{}, 0
+		for _, rule := range get[*rbacv1.ClusterRole](t, r, key).Rules {
+			for _, resource := range rule.Resources {
+				for _, verb := range rule.Verbs {
+					if right := rule.APIGroups[0] + "/" + resource + " " + verb; seen[right] {
+						t.Errorf("%s grants %q twice", key, right)
+					} else {
+						seen[right] = true
+					}
+				}
+			}
+			if rule.Resources[0] == "validatingwebhookconfigurations" && slices.Equal(rule.ResourceNames, []string{"signpost-order-gate"}) {
+				restricted++
+			}
+		}
+		if restricted != 1 {
+			t.Errorf("%s is not for our own ValidatingWebhookConfiguration only", key)
+		}
 	}
 	if s := get[*rbacv1.ClusterRoleBinding](t, r, "ClusterRoleBinding/signpost:solver").Subjects; len(s) != 1 || s[0].Name != "cert-manager" || s[0].Namespace != "cert-manager" {
 		t.Errorf("%v may call the webhook, want cert-manager", s)

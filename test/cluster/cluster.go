@@ -11,8 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
+	"github.com/signpost-acme/signpost/internal/poll"
 	"github.com/signpost-acme/signpost/test/world"
 )
 
@@ -112,12 +112,10 @@ func (c *Cluster) InstallCertManager(ctx context.Context) error {
 		return err
 	}
 	// What the chart's own check, which is left out, waits for: its webhook answers.
-	for deadline := time.Now().Add(patience); ; time.Sleep(200 * time.Millisecond) {
+	return poll.Try(ctx, patience, "cert-manager's webhook answers", func() error {
 		_, err := c.Kubectl(ctx, "{apiVersion: cert-manager.io/v1, kind: Issuer, metadata: {name: check}, spec: {selfSigned: {}}}", "create", "--dry-run=server", "-n", "default", "-f", "-")
-		if err == nil || time.Now().After(deadline) {
-			return err
-		}
-	}
+		return err
+	})
 }
 
 // Values are what our chart is installed with: what everybody sets, and the CA of

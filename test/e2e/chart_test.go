@@ -5,20 +5,15 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	acmev1 "github.com/cert-manager/cert-manager/pkg/apis/acme/v1"
-	"helm.sh/helm/v3/pkg/chart/loader"
-	"helm.sh/helm/v3/pkg/chartutil"
-	"helm.sh/helm/v3/pkg/engine"
-	"helm.sh/helm/v3/pkg/strvals"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/signpost-acme/signpost/internal/poll"
 	"github.com/signpost-acme/signpost/test/world"
 )
 
@@ -99,13 +94,12 @@ func TestMixedCertificate(t *testing.T) {
 		"DNS-01 *." + domain + " valid", "HTTP-01 " + domain + " presented", "HTTP-01 www." + domain + " presented",
 		"2 Ingresses, 2 Services, 2 Pods",
 	}
-	var got []string
-	for deadline := time.Now().Add(issuing); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
-		if got = mixedState(t, namespace); slices.Equal(got, want) {
-			return
+	poll.Until(t, issuing, "the challenges go their ways", func() error {
+		if got := mixedState(t, namespace); !slices.Equal(got, want) {
+			return fmt.Errorf("got %q, want %q\n%s", got, want, w.Explain(namespace))
 		}
-	}
-	t.Errorf("got %q, want %q\n%s", got, want, w.Explain(namespace))
+		return nil
+	})
 }
 
 // mixedState says what the challenges of a namespace are, and what cert-manager
@@ -148,29 +142,9 @@ func createDefaultAccount(t *testing.T, namespace string) error {
 // renderChart renders the chart, or one of its templates.
 func renderChart(t *testing.T, namespace, set, template string) string {
 	t.Helper()
-	c, err := loader.Load("../../charts/signpost")
+	yaml, err := world.RenderChart("../../charts/signpost", "dry", namespace, set, template)
 	if err != nil {
 		t.Fatal(err)
 	}
-	v, err := strvals.Parse(set)
-	if err != nil {
-		t.Fatal(err)
-	}
-	capabilities := *chartutil.DefaultCapabilities
-	capabilities.KubeVersion = chartutil.KubeVersion{Version: "v1.36.3", Major: "1", Minor: "36"}
-	all, err := chartutil.ToRenderValues(c, v, chartutil.ReleaseOptions{Name: "dry", Namespace: namespace, IsInstall: true}, &capabilities)
-	if err != nil {
-		t.Fatal(err)
-	}
-	files, err := engine.Render(c, all)
-	if err != nil {
-		t.Fatalf("%s: %v", set, err)
-	}
-	var yaml strings.Builder
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		if strings.HasSuffix(name, template) && !strings.HasSuffix(name, "NOTES.txt") {
-			yaml.WriteString("---\n" + files[name] + "\n")
-		}
-	}
-	return yaml.String()
+	return yaml
 }

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/signpost-acme/signpost/internal/poll"
 	"github.com/signpost-acme/signpost/test/world"
 )
 
@@ -95,24 +97,25 @@ func TestIssueCommand(t *testing.T) {
 // The wait for the CA says how often the record was asked for: that comes from
 // the status page, through the API server.
 func TestIssueCommandCountsQuestions(t *testing.T) {
+	// With the others that wait for the self-check.
+	t.Parallel()
 	createIssuer(t, world.IssuerOptions{Name: "counts", SelfCheck: true}) // waits for a minute, in which we ask
 	setCNAME(t, "example.com", "counts.example.com", "cert-manager")
 	if err := w.Namespace(t.Context(), "counts"); err != nil {
 		t.Fatal(err)
 	}
 	s := command(t, w.Kubeconfig, "issue", "counts.example.com", "-n", "counts", "--issuer", "ClusterIssuer/counts")
-	deadline := time.Now().Add(time.Minute)
-	for !strings.Contains(s.String(), "it was asked for ") {
-		if time.Now().After(deadline) {
-			t.Fatalf("no count of questions:\n%s", s)
+	poll.Until(t, time.Minute, "the command says how often the record was asked for", func() error {
+		if !strings.Contains(s.String(), "it was asked for ") {
+			return errors.New(s.String())
 		}
-		time.Sleep(200 * time.Millisecond)
-	}
+		return nil
+	})
 	if err := s.cmd.Wait(); err != nil {
 		t.Fatalf("%v\n%s", err, s)
 	}
 	s.wants(t, "the certificate is Ready")
-	leavesNothing(t)
+	leavesNothingOf(t, world.CertManagerNamespace, "counts.example.com")
 }
 
 // What cannot work is said in one sentence, before anything is changed.

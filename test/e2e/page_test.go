@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"github.com/signpost-acme/signpost/internal/poll"
 	"github.com/signpost-acme/signpost/test/chrome"
 	"github.com/signpost-acme/signpost/test/world"
 )
@@ -43,18 +46,15 @@ func TestPageFromRecordToReady(t *testing.T) {
 	}
 	shows := func(what string, texts ...string) {
 		t.Helper()
-		text := ""
-		for deadline := time.Now().Add(45 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
-			missing := false
-			text = part()
+		poll.Until(t, 45*time.Second, what, func() error {
+			text := part()
 			for _, want := range texts {
-				missing = missing || !strings.Contains(text, want)
+				if !strings.Contains(text, want) {
+					return fmt.Errorf("the page does not show %q:\n%s", want, text)
+				}
 			}
-			if !missing {
-				return
-			}
-		}
-		t.Fatalf("%s: the page does not show %q:\n%s", what, texts, text)
+			return nil
+		})
 	}
 	picture := func(name string) {
 		t.Helper()
@@ -81,11 +81,12 @@ func TestPageFromRecordToReady(t *testing.T) {
 	picture("e2e-add-record")
 	setCNAME(t, "example.com", "page.example.com", "cert-manager")
 	waitReady(t, "page", "page", "*.page.example.com")
-	for deadline := time.Now().Add(30 * time.Second); strings.Contains(part(), "Add this record"); time.Sleep(100 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("the page still asks for the record:\n" + part())
+	poll.Until(t, 30*time.Second, "the page no longer asks for the record", func() error {
+		if text := part(); strings.Contains(text, "Add this record") {
+			return errors.New(text)
 		}
-	}
+		return nil
+	})
 	shows("with the record", "page.example.com", "Ready")
 	picture("e2e-ready")
 	leavesNothing(t)

@@ -12,6 +12,7 @@ import (
 
 	whapi "github.com/cert-manager/cert-manager/pkg/acme/webhook/apis/acme/v1alpha1"
 
+	"github.com/signpost-acme/signpost/internal/poll"
 	"github.com/signpost-acme/signpost/internal/zone"
 	"github.com/signpost-acme/signpost/test/process"
 )
@@ -157,11 +158,5 @@ func must(t testing.TB, err error) {
 
 func eventually(t testing.TB, what string, ok func() error) {
 	t.Helper()
-	deadline := time.Now().Add(60 * time.Second)
-	for err := ok(); err != nil; err = ok() {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: does not come to pass: %v", what, err)
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
+	poll.Until(t, time.Minute, what, ok)
 }

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/signpost-acme/signpost/internal/poll"
 )
 
 // Process is a program that runs until it is stopped. What it prints goes to a
@@ -135,23 +137,24 @@ func (p *Process) Until(ctx context.Context, what string, ok func(context.Contex
 	p.mu.Lock()
 	done := p.done
 	p.mu.Unlock()
-	var err error
-	for deadline := time.Now().Add(90 * time.Second); time.Now().Before(deadline); {
-		try, cancel := context.WithTimeout(ctx, 2*time.Second)
-		err = ok(try)
-		cancel()
-		if err == nil {
-			return nil
-		}
+	alive, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
 		select {
-		case <-ctx.Done():
-			return ctx.Err()
 		case <-done:
-			return fmt.Errorf("%s has ended:\n%s", p.Name, p.Tail())
-		case <-time.After(20 * time.Millisecond):
+			cancel(fmt.Errorf("%s has ended", p.Name))
+		case <-alive.Done():
 		}
+	}()
+	err := poll.Try(alive, 90*time.Second, p.Name+" does "+what, func() error {
+		try, cancel := context.WithTimeout(alive, 2*time.Second)
+		defer cancel()
+		return ok(try)
+	})
+	if err != nil {
+		return errors.Join(err, errors.New(p.Tail()))
 	}
-	return errors.Join(fmt.Errorf("%s does not %s", p.Name, what), err, errors.New(p.Tail()))
+	return nil
 }
 
 // PID returns the number of the process; 0 before Start.

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -11,6 +12,8 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
+
+	"github.com/signpost-acme/signpost/internal/poll"
 )
 
 // setUp makes the new namespaces what Config says.
@@ -55,19 +58,13 @@ func setUp(c Config) error {
 // settle waits until every address can be used: the kernel sets up IPv6 ones in
 // its own time.
 func settle(link netlink.Link) error {
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+	return poll.Try(context.Background(), 5*time.Second, "the IPv6 addresses can be used", func() error {
 		addrs, err := netlink.AddrList(link, netlink.FAMILY_V6)
-		if err != nil {
-			return err
+		if err == nil && slices.ContainsFunc(addrs, func(a netlink.Addr) bool { return a.Flags&syscall.IFA_F_TENTATIVE != 0 }) {
+			err = errors.New("one is tentative")
 		}
-		tentative := slices.ContainsFunc(addrs, func(a netlink.Addr) bool { return a.Flags&syscall.IFA_F_TENTATIVE != 0 })
-		if !tentative {
-			return nil
-		}
-		if time.Now().After(deadline) {
-			return errors.New("the IPv6 addresses do not become usable")
-		}
-	}
+		return err
+	})
 }
 
 func setResolver(server string) error {

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/signpost-acme/signpost/internal/poll"
 	"github.com/signpost-acme/signpost/test/sandbox"
 )
 
@@ -138,11 +139,7 @@ func TestNothingSurvives(t *testing.T) {
 			}
 			_ = cmd.Process.Signal(signal)
 			_ = cmd.Wait()
-			for deadline := time.Now().Add(10 * time.Second); running(t, seconds); time.Sleep(20 * time.Millisecond) {
-				if time.Now().After(deadline) {
-					t.Fatal("a process has survived")
-				}
-			}
+			poll.True(t, 10*time.Second, "no process has survived", func() bool { return !running(t, seconds) })
 		})
 	}
 }

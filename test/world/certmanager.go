@@ -9,10 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-
-	"helm.sh/helm/v3/pkg/chart/loader"
-	"helm.sh/helm/v3/pkg/chartutil"
-	"helm.sh/helm/v3/pkg/engine"
 )
 
 // CertManagerNamespace is cert-manager's own, and so the scope of every ClusterIssuer.
@@ -25,7 +21,7 @@ func (w *World) installCertManager(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	rights, err := renderChart(filepath.Join(module, "deploy/charts/cert-manager"), CertManagerNamespace, "rbac.yaml")
+	rights, err := RenderChart(filepath.Join(module, "deploy/charts/cert-manager"), "cert-manager", CertManagerNamespace, "", "/templates/rbac.yaml")
 	if err != nil {
 		return err
 	}
@@ -35,12 +31,7 @@ func (w *World) installCertManager(ctx context.Context) error {
 	}
 	var wg sync.WaitGroup
 	var errCRDs, errRights error
-	wg.Go(func() {
-		_, errCRDs = w.Kubectl(ctx, "", "apply", "--server-side", "-f", filepath.Join(module, "deploy/crds"))
-		if errCRDs == nil {
-			_, errCRDs = w.Kubectl(ctx, "", "wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
-		}
-	})
+	wg.Go(func() { errCRDs = w.applyCRDs(ctx, filepath.Join(module, "deploy/crds")) })
 	wg.Go(func() { errRights = w.Apply(ctx, rights) })
 	wg.Wait()
 	if err := errors.Join(errCRDs, errRights); err != nil {
@@ -52,28 +43,6 @@ func (w *World) installCertManager(ctx context.Context) error {
 	w.certManager = w.process("cert-manager", w.tool("cert-manager"), "--kubeconfig", kubeconfig, "-v", "2",
 		"--dns01-recursive-nameservers", ResolverAddress+":53", "--dns01-recursive-nameservers-only")
 	return w.start(w.certManager)
-}
-
-// renderChart renders one template of a chart with its default values.
-func renderChart(dir, namespace, template string) (string, error) {
-	chart, err := loader.Load(dir)
-	if err != nil {
-		return "", err
-	}
-	values, err := chartutil.ToRenderValues(chart, nil, chartutil.ReleaseOptions{Name: chart.Name(), Namespace: namespace, IsInstall: true}, chartutil.DefaultCapabilities)
-	if err != nil {
-		return "", err
-	}
-	files, err := engine.Render(chart, values)
-	if err != nil {
-		return "", err
-	}
-	for name, text := range files {
-		if strings.HasSuffix(name, "/templates/"+template) {
-			return text, nil
-		}
-	}
-	return "", fmt.Errorf("the chart %s has no template %s", chart.Name(), template)
 }
 
 // ModuleDir returns where the sources of a module that this one needs are.

@@ -159,7 +159,8 @@ func (w *World) Namespace(ctx context.Context, name string) error {
 	return err
 }
 
-// Kubectl runs kubectl as admin and returns what it prints.
+// Kubectl runs kubectl as admin and returns what it prints. It is for tests: the
+// demo does without kubectl, which takes long to build.
 func (w *World) Kubectl(ctx context.Context, stdin string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, w.tool("kubectl"), args...)
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+w.Kubeconfig)
@@ -171,10 +172,4 @@ func (w *World) Kubectl(ctx context.Context, stdin string, args ...string) (stri
 		return string(out), fmt.Errorf("kubectl %v: %w: %s", args, err, stderr.String())
 	}
 	return string(out), nil
-}
-
-// Apply applies YAML as kubectl apply does.
-func (w *World) Apply(ctx context.Context, yaml string) error {
-	_, err := w.Kubectl(ctx, yaml, "apply", "--server-side", "-f", "-")
-	return err
 }

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/signpost-acme/signpost/internal/poll"
 	"github.com/signpost-acme/signpost/test/process"
 
 	"golang.org/x/sys/unix"
@@ -61,12 +62,7 @@ func (w *World) startNode(ctx context.Context) error {
 			return err
 		}
 	}
-	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(200 * time.Millisecond) {
-		_, err := w.Kubectl(ctx, "", "wait", "--for=condition=Ready", "node/"+nodeName, "--timeout=60s")
-		if err == nil || time.Now().After(deadline) || w.Err() != nil {
-			return errors.Join(err, w.Err())
-		}
-	}
+	return errors.Join(w.Condition(ctx, "v1", "Node", nodeName, "Ready"), w.Err())
 }
 
 // routePods lets the node hand packets on between its pods.
@@ -120,12 +116,12 @@ func (n *node) remove() {
 					_ = syscall.Kill(n, syscall.SIGKILL)
 				}
 			}
-			for range 100 {
-				if err := os.Remove(dirs[i]); err == nil || !errors.Is(err, syscall.EBUSY) {
-					break
+			_ = poll.Try(context.Background(), 2*time.Second, "the cgroup is empty", func() error {
+				if err := os.Remove(dirs[i]); errors.Is(err, syscall.EBUSY) {
+					return err
 				}
-				time.Sleep(20 * time.Millisecond)
-			}
+				return nil
+			})
 		}
 	}
 	mounts, _ := os.ReadFile("/proc/self/mounts")

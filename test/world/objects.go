@@ -1,6 +1,7 @@
 package world
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"encoding/pem"
@@ -16,15 +17,18 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/signpost-acme/signpost/internal/cluster"
+	"github.com/signpost-acme/signpost/internal/poll"
 )
 
 // IssuerOptions are the differences between Issuers.
 type IssuerOptions struct {
 	Namespace string // empty for a ClusterIssuer
 	Name      string
-	Follow    bool // cnameStrategy
-	SelfCheck bool // cert-manager's own, instead of going on at once
-	NoGate    bool // checkCNAME: false
+	Follow    bool   // cnameStrategy
+	SelfCheck bool   // cert-manager's own, instead of going on at once
+	NoGate    bool   // checkCNAME: false
+	Account   string // Secret with the key of the ACME account; empty: one of its own
+	HTTP01    bool   // every name goes to HTTP-01, and nothing solves that here
 
 	RFC2136 *acmev1.ACMEIssuerDNS01ProviderRFC2136 // instead of signpost
 }
@@ -44,12 +48,15 @@ func (w *World) CreateIssuer(ctx context.Context, o IssuerOptions) error {
 	if o.NoGate {
 		solver.DNS01.Webhook.Config = &apiextensionsv1.JSON{Raw: []byte(`{"checkCNAME": false}`)}
 	}
-	if !o.SelfCheck {
+	if o.HTTP01 {
+		solver = acmev1.ACMEChallengeSolver{HTTP01: &acmev1.ACMEChallengeSolverHTTP01{Ingress: &acmev1.ACMEChallengeSolverHTTP01Ingress{}}}
+	}
+	if !o.SelfCheck && !o.HTTP01 {
 		solver.WaitInsteadOfSelfCheck = &metav1.Duration{}
 	}
 	spec := cmv1.IssuerSpec{IssuerConfig: cmv1.IssuerConfig{ACME: &acmev1.ACMEIssuer{
 		Server: DirectoryURL, CABundle: w.ca.pem(), Email: "owner@example.com",
-		PrivateKey: cmmeta.SecretKeySelector{LocalObjectReference: cmmeta.LocalObjectReference{Name: o.Name + "-account"}},
+		PrivateKey: cmmeta.SecretKeySelector{LocalObjectReference: cmmeta.LocalObjectReference{Name: cmp.Or(o.Account, o.Name+"-account")}},
 		Solvers:    []acmev1.ACMEChallengeSolver{solver},
 	}}}
 	if o.Namespace == "" {
@@ -80,20 +87,24 @@ func (w *World) CreateCertificate(ctx context.Context, namespace, name, kind, is
 // WaitReady waits until a Certificate is Ready and returns what is in its
 // Secret. The error says how far it has come.
 func (w *World) WaitReady(ctx context.Context, namespace, name string) (*x509.Certificate, error) {
-	for {
-		c, err := w.CM.CertmanagerV1().Certificates(namespace).Get(ctx, name, metav1.GetOptions{})
-		if err == nil && cluster.IsReady(c) {
-			return w.Leaf(ctx, namespace, name)
-		}
+	const forever = 24 * time.Hour // ctx has the end
+	going, stop := context.WithCancel(ctx)
+	defer stop()
+	err := poll.Try(going, forever, fmt.Sprintf("certificate %s/%s is Ready", namespace, name), func() error {
 		if died := w.Err(); died != nil {
-			return nil, died
+			stop()
+			return died
 		}
-		select {
-		case <-ctx.Done():
-			return nil, errors.Join(fmt.Errorf("certificate %s/%s is not Ready: %w", namespace, name, ctx.Err()), errors.New(w.Explain(namespace)))
-		case <-time.After(50 * time.Millisecond):
+		c, err := w.CM.CertmanagerV1().Certificates(namespace).Get(ctx, name, metav1.GetOptions{})
+		if err == nil && !cluster.IsReady(c) {
+			err = errors.New("not yet")
 		}
+		return err
+	})
+	if err != nil {
+		return nil, errors.Join(err, errors.New(w.Explain(namespace)))
 	}
+	return w.Leaf(ctx, namespace, name)
 }
 
 // Leaf returns the certificate in a Secret.
@@ -123,6 +134,11 @@ func (w *World) Explain(namespace string) string {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	var b strings.Builder
+	if requests, err := w.CM.CertmanagerV1().CertificateRequests(namespace).List(ctx, metav1.ListOptions{}); err == nil {
+		for _, r := range requests.Items {
+			fmt.Fprintf(&b, "request %s: %v\n", r.Name, r.Status.Conditions)
+		}
+	}
 	if orders, err := w.CM.AcmeV1().Orders(namespace).List(ctx, metav1.ListOptions{}); err == nil {
 		for _, o := range orders.Items {
 			fmt.Fprintf(&b, "order %s: %s %s\n", o.Name, o.Status.State, o.Status.Reason)

@@ -133,3 +133,8 @@ func (p *Parent) Set(ctx context.Context, domain, key, records string) error {
 func (p *Parent) SetCNAME(ctx context.Context, domain, name, target string) error {
 	return p.Set(ctx, domain, name, fmt.Sprintf("_acme-challenge.%s. CNAME %s.", name, target))
 }
+
+// RemoveCNAME takes away what SetCNAME has set.
+func (p *Parent) RemoveCNAME(ctx context.Context, domain, name string) error {
+	return p.Set(ctx, domain, name, "")
+}

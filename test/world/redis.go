@@ -3,6 +3,8 @@ package world
 import (
 	"context"
 	"net"
+	"slices"
+	"sync"
 	"syscall"
 
 	"github.com/signpost-acme/signpost/test/process"
@@ -35,6 +37,42 @@ func (r *Redis) Keys(ctx context.Context, pattern string) ([]string, error) {
 	c := redis.NewClient(&redis.Options{Addr: RedisAddress})
 	defer c.Close()
 	return c.Keys(ctx, pattern).Result()
+}
+
+// Changes begins to note what is published on a channel; every change of a record
+// is. The function returns what has been there so far, and goes on noting until
+// ctx is done.
+func (r *Redis) Changes(ctx context.Context, channel string) func() []string {
+	c := redis.NewClient(&redis.Options{Addr: RedisAddress})
+	messages := c.Subscribe(ctx, channel)
+	_, err := messages.Receive(ctx) // from now on nothing is missed
+	var mu sync.Mutex
+	var seen []string
+	if err != nil {
+		seen = []string{err.Error()}
+	}
+	go func() {
+		defer c.Close()
+		defer messages.Close()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case m, ok := <-messages.Channel():
+				if !ok {
+					return
+				}
+				mu.Lock()
+				seen = append(seen, m.Payload)
+				mu.Unlock()
+			}
+		}
+	}()
+	return func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(seen)
+	}
 }
 
 // Flush makes Redis forget everything.

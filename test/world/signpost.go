@@ -13,6 +13,9 @@ import (
 	"syscall"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/signpost-acme/signpost/test/process"
 )
 
@@ -27,7 +30,7 @@ type Replica struct {
 }
 
 // installSignpost registers the webhook with the API server and starts the
-// replicas. The rights are those that the chart grants.
+// replicas, with the rights that the chart grants.
 func (w *World) installSignpost(ctx context.Context) error {
 	kubeconfig, err := w.serviceAccount(ctx, signpost, signpost)
 	if err != nil {
@@ -37,7 +40,11 @@ func (w *World) installSignpost(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := w.Apply(ctx, w.registration()+"---\n"+w.gate()); err != nil {
+	rights, err := RenderChart(w.chartDir(), signpost, signpost, "zone="+Zone, "/rbac.yaml")
+	if err != nil {
+		return err
+	}
+	if err := w.Apply(ctx, w.registration()+rights+"\n---\n"+w.gate()); err != nil {
 		return err
 	}
 	var nameservers []string
@@ -68,8 +75,7 @@ func (w *World) installSignpost(ctx context.Context) error {
 	if err := w.endpoints(ctx); err != nil {
 		return err
 	}
-	_, err = w.Kubectl(ctx, "", "wait", "--for=condition=Available", "apiservice/v1alpha1."+Zone, "--timeout=60s")
-	return err
+	return w.Condition(ctx, "apiregistration.k8s.io/v1", "APIService", "v1alpha1."+Zone, "Available")
 }
 
 // nameservers are those of our zone: every replica is one.
@@ -80,7 +86,7 @@ func (w *World) nameservers() (list []string) {
 	return list
 }
 
-// registration is everything about the webhook but its endpoints.
+// registration is everything about the webhook but its rights and its endpoints.
 func (w *World) registration() string {
 	return fmt.Sprintf(`
 apiVersion: v1
@@ -102,48 +108,6 @@ spec:
   versionPriority: 15
   caBundle: %[2]s
   service: {name: signpost, namespace: signpost, port: 443}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata: {name: signpost:auth-reader, namespace: kube-system}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: extension-apiserver-authentication-reader}
-subjects: [{kind: ServiceAccount, name: signpost, namespace: signpost}]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata: {name: signpost:auth-delegator}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: system:auth-delegator}
-subjects: [{kind: ServiceAccount, name: signpost, namespace: signpost}]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: {name: signpost:solver}
-rules: [{apiGroups: [%[1]s], resources: [signpost], verbs: [create]}]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata: {name: signpost:solver}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: signpost:solver}
-subjects: [{kind: ServiceAccount, name: cert-manager, namespace: cert-manager}]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: {name: signpost:watch}
-rules:
-  - {apiGroups: [acme.cert-manager.io], resources: [challenges], verbs: [get, list, watch, patch]}
-  - {apiGroups: [acme.cert-manager.io], resources: [orders], verbs: [get, delete]}
-  - {apiGroups: [cert-manager.io], resources: [certificaterequests], verbs: [list, watch, patch]}
-  - {apiGroups: [certificates.k8s.io], resources: [certificatesigningrequests], verbs: [list, watch, patch]}
-  - {apiGroups: [admissionregistration.k8s.io], resources: [validatingwebhookconfigurations], resourceNames: [signpost], verbs: [get]}
-  - {apiGroups: [cert-manager.io], resources: [certificates], verbs: [get]}
-  - {apiGroups: [cert-manager.io], resources: [certificates, issuers, clusterissuers], verbs: [list, watch]}
-  - {apiGroups: [""], resources: [events], verbs: [create]}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata: {name: signpost:watch}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: signpost:watch}
-subjects: [{kind: ServiceAccount, name: signpost, namespace: signpost}]
 `, Zone, base64.StdEncoding.EncodeToString(w.ca.pem()), strings.Join(w.nameservers(), " "))
 }
 
@@ -160,8 +124,8 @@ spec: {serviceAccountName: signpost, containers: [{name: signpost, image: signpo
 		if err != nil {
 			return err
 		}
-		status := fmt.Sprintf(`{"status":{"phase":"Running","podIP":%[1]q,"podIPs":[{"ip":%[1]q}]}}`, ReplicaAddress(r.index))
-		if _, err := w.Kubectl(ctx, "", "patch", "pod", r.Name, "-n", "signpost", "--subresource=status", "--type=merge", "-p", status); err != nil {
+		status := fmt.Appendf(nil, `{"status":{"phase":"Running","podIP":%[1]q,"podIPs":[{"ip":%[1]q}]}}`, ReplicaAddress(r.index))
+		if _, err := w.Kube.CoreV1().Pods(signpost).Patch(ctx, r.Name, types.MergePatchType, status, metav1.PatchOptions{}, "status"); err != nil {
 			return err
 		}
 	}

@@ -16,6 +16,7 @@ import (
 
 	cmclient "github.com/cert-manager/cert-manager/pkg/client/clientset/versioned"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 )
 
@@ -43,6 +44,7 @@ type World struct {
 	Kubeconfig string // of the admin
 	Kube       kubernetes.Interface
 	CM         cmclient.Interface
+	objects    *anyObject
 
 	Parent   *Parent
 	CA       *process.Process // Pebble
@@ -212,10 +214,14 @@ func (w *World) connect() error {
 		return err
 	}
 	config.QPS = -1 // our own server: no need to be polite
+	config.WarningHandler = rest.NoWarnings{}
 	if w.Kube, err = kubernetes.NewForConfig(config); err != nil {
 		return err
 	}
-	w.CM, err = cmclient.NewForConfig(config)
+	if w.CM, err = cmclient.NewForConfig(config); err != nil {
+		return err
+	}
+	w.objects, err = newAnyObject(config)
 	return err
 }
 

@@ -104,22 +104,29 @@ app.kubernetes.io/component: valkey
 {{- end }}
 {{- end }}
 
-{{- define "signpost.image" -}}
-{{- if .Values.image.digest }}
-{{- printf "%s@%s" .Values.image.repository .Values.image.digest }}
+{{- /* An image, of the values of one, in the registry that all are in. Takes a list: the root, the image, its tag. */ -}}
+{{- define "signpost.imageOf" -}}
+{{- $root := index . 0 }}
+{{- $image := index . 1 }}
+{{- with $root.Values.image.registry | default $root.Values.global.imageRegistry }}{{ . }}/{{ end }}
+{{- if $image.digest }}
+{{- printf "%s@%s" $image.repository $image.digest }}
 {{- else }}
-{{- printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) }}
+{{- printf "%s:%s" $image.repository (index . 2) }}
 {{- end }}
 {{- end }}
 
+{{- define "signpost.image" -}}
+{{- include "signpost.imageOf" (list . .Values.image (.Values.image.tag | default .Chart.AppVersion)) }}
+{{- end }}
+
 {{- define "signpost.valkey.image" -}}
-{{- with .Values.redis.bundled.image }}
-{{- if .digest }}
-{{- printf "%s@%s" .repository .digest }}
-{{- else }}
-{{- printf "%s:%s" .repository .tag }}
+{{- include "signpost.imageOf" (list . .Values.redis.bundled.image .Values.redis.bundled.image.tag) }}
 {{- end }}
-{{- end }}
+
+{{- /* Whether each pod takes ports of its node, of which there are no two. */ -}}
+{{- define "signpost.takesNodePorts" -}}
+{{- if or .Values.hostPort.enabled .Values.hostNetwork }}yes{{ end }}
 {{- end }}
 
 {{- define "signpost.valkey.fullname" -}}

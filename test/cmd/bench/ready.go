@@ -44,7 +44,7 @@ func ready(ctx context.Context, dir, bin string) (string, error) {
 		if err := w.CreateIssuer(ctx, o); err != nil {
 			return "", err
 		}
-		if _, err := w.Kubectl(ctx, "", "wait", "--for=condition=Ready", "clusterissuer/"+o.Name, "--timeout=60s"); err != nil {
+		if err := w.Condition(ctx, "cert-manager.io/v1", "ClusterIssuer", o.Name, "Ready"); err != nil {
 			return "", err
 		}
 	}

@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 
 // leaveRunning prints how to use the demo, lets make end, and goes on until it
 // is told to stop.
-func leaveRunning(ctx context.Context, w *world.World, n *narrator, dnsServer string) error {
+func leaveRunning(ctx context.Context, w *world.World, n *Narrator, k Kind) error {
 	listener, err := sandbox.Listener(0)
 	if err != nil {
 		return err
@@ -29,21 +29,21 @@ func leaveRunning(ctx context.Context, w *world.World, n *narrator, dnsServer st
 	if err := os.WriteFile(filepath.Join(w.Dir, "environment"), []byte(enter), 0o600); err != nil {
 		return err
 	}
-	n.title("Everything is left running")
-	n.say("From this machine, until it is stopped:")
-	n.code(fmt.Sprintf("export KUBECONFIG=%s", host), fmt.Sprintf("%s get certificates,challenges -A", filepath.Join(w.Bin, "kubectl")))
-	n.say("From inside, where these addresses are:")
+	n.Title("Everything is left running")
+	n.Say("From this machine, until it is stopped:")
+	n.Code(fmt.Sprintf("export KUBECONFIG=%s", host), fmt.Sprintf("%s get certificates,challenges -A", filepath.Join(w.Bin, "kubectl")))
+	n.Say("From inside, where these addresses are:")
 	inside := []string{"make demo-shell",
-		fmt.Sprintf("dig @%s %s SOA              # a DNS server of Signpost", dnsServer, world.Zone),
+		fmt.Sprintf("dig @%s %s SOA              # a DNS server of Signpost", k.DNSServer, world.Zone),
 		fmt.Sprintf("dig @%s _acme-challenge.example.com TXT     # the resolver that the CA asks", world.ResolverAddress)}
-	if onNode {
+	if k.Node {
 		inside = append(inside, "kubectl get pods --all-namespaces")
 	} else {
-		inside = append(inside, fmt.Sprintf("curl http://%s:8080/metrics                 # its metrics", dnsServer))
+		inside = append(inside, fmt.Sprintf("curl http://%s:8080/metrics                 # its metrics", k.DNSServer))
 	}
-	n.code(inside...)
-	n.say("Logs are in " + w.Dir + ". To stop it:")
-	n.code("make demo-stop")
+	n.Code(inside...)
+	n.Say("Logs are in " + w.Dir + ". To stop it:")
+	n.Code("make demo-stop")
 	go forward(listener, strings.TrimPrefix(world.APIURL, "https://"))
 	if err := sandbox.Release(); err != nil {
 		return err

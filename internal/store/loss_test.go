@@ -99,3 +99,30 @@ func TestRedisClockSetBack(t *testing.T) {
 		t.Errorf("Replicas = %q, %v", list, err)
 	}
 }
+
+// Redis restarts with its data, and a value is removed before a replica listens
+// again: that replica cannot tell whether it was removed or lost, and is told again.
+func TestRedisRemovedAfterRestart(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t, "--dir", t.TempDir(), "--appendonly", "yes", "--appendfsync", "always")
+	open := opener(t, store.RedisOptions{URL: server.URL()})
+	writer, c := open(), follow(t, open())
+	follow(t, writer)
+	var ids []uuid.UUID
+	for range 20 {
+		ids = append(ids, uuid.New())
+		must(t, writer.Add(t.Context(), ids[len(ids)-1], "v"))
+	}
+	eventually(t, "all are there", func() bool { return c.Len() == len(ids) })
+	server.Kill()
+	time.Sleep(2 * time.Second) // the pauses between retries grow
+	server.Run()
+	begin := time.Now()
+	for _, id := range ids {
+		eventually(t, "a value can be removed", func() bool { return writer.Remove(t.Context(), id, "v") == nil })
+	}
+	eventually(t, "all are gone", func() bool { return c.Len() == 0 })
+	if d := time.Since(begin); d > 5*time.Second {
+		t.Errorf("only after %v", d)
+	}
+}

@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"context"
@@ -14,27 +14,27 @@ import (
 const namespace = "default"
 
 // newIssuer makes a ClusterIssuer and waits until it has its account at the CA.
-func newIssuer(ctx context.Context, w *world.World, n *narrator, o world.IssuerOptions) error {
+func newIssuer(ctx context.Context, w *world.World, n *Narrator, o world.IssuerOptions) error {
 	if err := w.CreateIssuer(ctx, o); err != nil {
 		return err
 	}
-	if _, err := w.Kubectl(ctx, "", "wait", "--for=condition=Ready", "clusterissuer/"+o.Name, "--timeout=60s"); err != nil {
+	if err := w.Condition(ctx, "cert-manager.io/v1", "ClusterIssuer", o.Name, "Ready"); err != nil {
 		return err
 	}
-	n.step("applied the ClusterIssuer %s; it has its account at the CA", o.Name)
+	n.Step("applied the ClusterIssuer %s; it has its account at the CA", o.Name)
 	return nil
 }
 
-// issue makes a Certificate, reports what happens until it is Ready, shows it,
+// Issue makes a Certificate, reports what happens until it is Ready, shows it,
 // and returns how long that took.
-func issue(ctx context.Context, w *world.World, n *narrator, name, issuer string, dnsNames ...string) (time.Duration, error) {
+func Issue(ctx context.Context, w *world.World, n *Narrator, name, issuer string, dnsNames ...string) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	begin := time.Now()
 	if err := w.CreateCertificate(ctx, namespace, name, "ClusterIssuer", issuer, dnsNames...); err != nil {
 		return 0, err
 	}
-	n.step("applied the Certificate for %s", strings.Join(dnsNames, " and "))
+	n.Step("applied the Certificate for %s", strings.Join(dnsNames, " and "))
 	before := w.Presenting().Total
 	watching, stop := context.WithCancel(ctx)
 	done := make(chan struct{})
@@ -51,8 +51,8 @@ func issue(ctx context.Context, w *world.World, n *narrator, name, issuer string
 	if after > before {
 		ours = fmt.Sprintf(": Signpost needed %.0f ms of that, the rest is cert-manager and the CA waiting for each other", float64(after-before)/float64(time.Millisecond))
 	}
-	n.step("Ready, %.1f s after it was applied%s", took.Seconds(), ours)
-	n.code(
+	n.Step("Ready, %.1f s after it was applied%s", took.Seconds(), ours)
+	n.Code(
 		fmt.Sprintf("names    %s", strings.Join(leaf.DNSNames, ", ")),
 		fmt.Sprintf("issuer   %s", leaf.Issuer.CommonName),
 		fmt.Sprintf("valid    until %s", leaf.NotAfter.Format(time.DateOnly)),
@@ -61,12 +61,12 @@ func issue(ctx context.Context, w *world.World, n *narrator, name, issuer string
 }
 
 // watch reports every change of a Challenge until ctx is done.
-func watch(ctx context.Context, w *world.World, n *narrator) {
+func watch(ctx context.Context, w *world.World, n *Narrator) {
 	said := map[string]bool{}
 	once := func(key, format string, args ...any) {
 		if !said[key] {
 			said[key] = true
-			n.step(format, args...)
+			n.Step(format, args...)
 		}
 	}
 	for ctx.Err() == nil {
