@@ -41,6 +41,7 @@ type Watcher struct {
 	Log        *slog.Logger
 
 	waiting map[string]*waiting // by UID; touched by lookAgain alone
+	endings endings
 }
 
 // waiting is a challenge whose CNAME was not there when it was last looked up.
@@ -154,7 +155,7 @@ func (w *Watcher) look(ctx context.Context, c cluster.Challenge, entry *waiting)
 		w.tell(ctx, c, entry, "CNAMENeeded", r.Hint)
 	}
 	switch {
-	case w.Gate && (r.Status == check.Failed || time.Since(c.Since) > endAfter):
+	case w.Gate && (r.Status == check.Failed || time.Since(c.Since) > endAfter) && w.endings.may(c.Scope+"/"+c.Domain, c.UID):
 		ended, err := w.Challenges.EndOrder(ctx, c)
 		switch {
 		case err != nil:

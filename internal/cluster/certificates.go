@@ -43,16 +43,15 @@ func (x *Cluster) Certificates() (list []Certificate) {
 func (x *Cluster) certificate(c *cmv1.Certificate) (out Certificate, ok bool) {
 	ref := refIn(c.Namespace, c.Spec.IssuerRef.Kind, c.Spec.IssuerRef.Name)
 	i, ok := x.issuer(ref)
-	if !ok || i.acme == nil {
+	if !ok || i.acme == nil || foreign(c.Spec.IssuerRef.Group) {
 		return out, false
 	}
 	n := orderedNames(c.Spec.DNSNames, c.Spec.CommonName, c.Spec.IPAddresses)
+	n.dns = n.dns[:min(len(n.dns), MaxNames)] // one with more is never issued
 	dnsNames := x.config.selected(i.acme.Solvers, c.Labels, n.dns)
 	scope := x.scope(ref.Kind, c.Namespace)
-	if x.config.Strict && x.config.Gate {
-		if covered, _ := x.covered(ref, i, c.Namespace, n); covered {
-			dnsNames, scope = n.dns, c.Namespace
-		}
+	if covered, _ := x.covered(ref, i, c.Namespace, n); covered {
+		dnsNames, scope = n.dns, c.Namespace
 	}
 	if len(dnsNames) == 0 {
 		return out, false

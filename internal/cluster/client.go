@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	acmev1 "github.com/cert-manager/cert-manager/pkg/apis/acme/v1"
 	cmv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
 	cmclient "github.com/cert-manager/cert-manager/pkg/client/clientset/versioned"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -38,6 +39,19 @@ type Issuer struct {
 	Kind  string // Issuer or ClusterIssuer
 	Name  string
 	Group string // of our webhook
+
+	acme   *acmev1.ACMEIssuer
+	solver string
+}
+
+// Selected returns those of the names that come to us, of a Certificate with those
+// labels: see Cluster.Certificates. With all, every name needs an owner's record,
+// whatever solves it: strict namespaces.
+func (i Issuer) Selected(labels map[string]string, dnsNames []string, all bool) []string {
+	if all {
+		return dnsNames
+	}
+	return Config{Group: i.Group, Solver: i.solver}.selected(i.acme.Solvers, labels, orderedNames(dnsNames, "", nil).dns)
 }
 
 // Issuers returns those that a Certificate in the namespace can use, ClusterIssuers
@@ -64,7 +78,7 @@ func (c *Client) Issuers(ctx context.Context, namespace string) (list []Issuer, 
 
 func (c *Client) add(list []Issuer, kind, name string, spec cmv1.IssuerSpec) []Issuer {
 	for w := range webhooks(spec.ACME, c.solver) {
-		return append(list, Issuer{Kind: kind, Name: name, Group: w.GroupName})
+		return append(list, Issuer{Kind: kind, Name: name, Group: w.GroupName, acme: spec.ACME, solver: c.solver})
 	}
 	return list
 }

@@ -23,28 +23,46 @@ func (x *Cluster) GateConfiguration(ctx context.Context, name string) (problem s
 	case err != nil:
 		return "it cannot be read: " + Explain(err, "reading the ValidatingWebhookConfiguration "+name).Error()
 	}
-	var conditions strings.Builder
-	fails := false
+	var closed, open []admissionregistrationv1.ValidatingWebhook // by what happens while Signpost is away
 	for _, w := range c.Webhooks {
 		if problem := webhookProblem(w); problem != "" {
 			return w.Name + " " + problem
 		}
 		if *w.FailurePolicy == admissionregistrationv1.Fail {
-			fails = true
-			for _, m := range w.MatchConditions {
-				conditions.WriteString(m.Expression)
-			}
+			closed = append(closed, w)
+		} else {
+			open = append(open, w)
 		}
 	}
-	if !fails && len(x.config.Protected) > 0 {
+	switch {
+	case len(closed) == 0 && len(x.config.Protected) > 0:
 		return "no webhook in it has failurePolicy Fail, so that Orders of protected Issuers are created unasked while Signpost is away"
+	case len(open) == 0 && !slices.ContainsFunc(closed, unconditional):
+		return "no webhook in it has failurePolicy Ignore, so that Signpost is not asked about Orders of other Issuers"
 	}
 	for _, ref := range x.config.Protected {
-		if !strings.Contains(conditions.String(), ref.Name) {
+		if !slices.ContainsFunc(closed, func(w admissionregistrationv1.ValidatingWebhook) bool { return covers(w, ref) }) {
 			return fmt.Sprintf("its failurePolicy Fail does not cover %s", ref)
 		}
 	}
 	return ""
+}
+
+func unconditional(w admissionregistrationv1.ValidatingWebhook) bool {
+	return len(w.MatchConditions) == 0
+}
+
+// covers reports whether a webhook's conditions name an Issuer, as a whole string.
+func covers(w admissionregistrationv1.ValidatingWebhook, ref IssuerRef) bool {
+	literals := []string{ref.Name}
+	if ref.Namespace != "" {
+		literals = append(literals, ref.Namespace+"/"+ref.Name)
+	}
+	return unconditional(w) || slices.ContainsFunc(w.MatchConditions, func(m admissionregistrationv1.MatchCondition) bool {
+		return slices.ContainsFunc(literals, func(s string) bool {
+			return strings.Contains(m.Expression, "'"+s+"'") || strings.Contains(m.Expression, `"`+s+`"`)
+		})
+	})
 }
 
 func webhookProblem(w admissionregistrationv1.ValidatingWebhook) string {
@@ -61,11 +79,16 @@ func webhookProblem(w admissionregistrationv1.ValidatingWebhook) string {
 	}
 	for _, operation := range []admissionregistrationv1.OperationType{admissionregistrationv1.Create, admissionregistrationv1.Update} {
 		if !slices.ContainsFunc(w.Rules, func(r admissionregistrationv1.RuleWithOperations) bool {
-			return slices.Contains(r.APIGroups, acmev1.SchemeGroupVersion.Group) && slices.Contains(r.Resources, "orders") &&
-				(slices.Contains(r.Operations, operation) || slices.Contains(r.Operations, admissionregistrationv1.OperationAll))
+			return has(r.APIGroups, acmev1.SchemeGroupVersion.Group) && has(r.APIVersions, acmev1.SchemeGroupVersion.Version) &&
+				has(r.Resources, "orders") && has(r.Operations, operation) && (r.Scope == nil || *r.Scope != admissionregistrationv1.ClusterScope)
 		}) {
 			return fmt.Sprintf("is not asked on %s of orders", operation)
 		}
 	}
 	return ""
+}
+
+// has reports whether a list of a rule has one, or all.
+func has[S ~string](list []S, one S) bool {
+	return slices.Contains(list, one) || slices.Contains(list, "*")
 }

@@ -18,6 +18,7 @@ const (
 	annotationZone      = "signpost.dev/zone"
 	annotationNamespace = "signpost.dev/cluster-namespace"
 	annotationStrict    = "signpost.dev/strict-namespaces" // "true"
+	annotationGate      = "signpost.dev/order-gate"        // "false" if Orders are not decided on
 	annotationStatus    = "signpost.dev/status-service"    // the Service in front of the status page, as namespace/name:port
 )
 
@@ -26,6 +27,7 @@ type Installation struct {
 	Zone      string
 	Namespace string // the scope of ClusterIssuers
 	Strict    bool   // it is the Certificate's own namespace instead
+	Gate      bool   // Orders are decided on; true if it is not said
 }
 
 // Installation reads how the installation with that API group was set up. What
@@ -45,6 +47,7 @@ func (c *Client) Installation(ctx context.Context, group string) (i Installation
 	}
 	i.Zone, i.Namespace = object.Annotations[annotationZone], object.Annotations[annotationNamespace]
 	i.Strict = object.Annotations[annotationStrict] == "true"
+	i.Gate = object.Annotations[annotationGate] != "false"
 	c.statusService = object.Annotations[annotationStatus]
 	return i, nil
 }

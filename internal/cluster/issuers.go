@@ -56,18 +56,34 @@ func refIn(namespace, kind, name string) IssuerRef {
 	return IssuerRef{Kind: kind, Namespace: namespace, Name: name}
 }
 
+// foreign reports whether a group in an issuerRef is of Issuers that are not
+// cert-manager's. cert-manager leaves Certificates and CertificateRequests for those
+// alone, but not Orders.
+func foreign(group string) bool {
+	return group != "" && group != cmv1.SchemeGroupVersion.Group
+}
+
 // issuer is what we need to know of one.
 type issuer struct {
 	acme    *acmev1.ACMEIssuer // nil for one that is not of the type ACME
-	account string             // URI of its ACME account, empty before that is registered
+	account string             // URI of its ACME account, empty while cert-manager has not registered what is specified
 }
 
 func issuerOf(i cmv1.GenericIssuer) issuer {
 	out := issuer{acme: i.GetSpec().ACME}
-	if s := i.GetStatus(); s != nil && s.ACME != nil {
+	if s := i.GetStatus(); s != nil && s.ACME != nil && isObserved(i) {
 		out.account = s.ACME.URI
 	}
 	return out
+}
+
+// isObserved reports whether an Issuer's status is about its spec as it is now:
+// after a change the account in it is the one of before, while cert-manager may
+// work with the new one already.
+func isObserved(i cmv1.GenericIssuer) bool {
+	return !slices.ContainsFunc(i.GetStatus().Conditions, func(c cmv1.IssuerCondition) bool {
+		return c.Type == cmv1.IssuerConditionReady && c.ObservedGeneration < i.GetGeneration()
+	})
 }
 
 // issuer returns the Issuer with that name; ok is false if it is not known.

@@ -25,42 +25,62 @@ type Wanted struct {
 // Ours reports whether the gate has anything to decide.
 func (w Wanted) Ours() bool { return w.Protected || w.Refused != "" || len(w.Targets) > 0 }
 
+// MaxNames is how many names an Order may have that we look at. CAs take no more.
+const MaxNames = 100
+
+const (
+	unread  = "Signpost has not read the Issuers of this cluster yet, and cannot tell whose records this Order needs; it is retried"
+	missing = "%s does not exist, or Signpost cannot read it, so it is not known whether its certificates are to be guarded; if it exists, this passes within seconds"
+	tooMany = "an Order that Signpost decides on has at most %d names; split the Certificate"
+)
+
 // Order returns what an Order wants.
 func (x *Cluster) Order(o *acmev1.Order) Wanted {
-	return x.wanted(refIn(o.Namespace, o.Spec.IssuerRef.Kind, o.Spec.IssuerRef.Name), o.Namespace, o.Labels,
-		orderedNames(o.Spec.DNSNames, o.Spec.CommonName, o.Spec.IPAddresses))
+	ref := refIn(o.Namespace, o.Spec.IssuerRef.Kind, o.Spec.IssuerRef.Name)
+	w, known := x.wanted(ref, o.Namespace, o.Labels, orderedNames(o.Spec.DNSNames, o.Spec.CommonName, o.Spec.IPAddresses))
+	// An Order that somebody has made for an Issuer that is not there yet would go on
+	// when it is, unasked.
+	if guarded := w.Protected || x.config.Strict; x.config.Gate && guarded && !known {
+		w.Refused = fmt.Sprintf(missing, ref)
+		if !x.Ready() {
+			w.Refused = unread
+		}
+	}
+	return w
 }
 
-// wanted returns what an Order in a namespace, with those labels, would want.
-func (x *Cluster) wanted(ref IssuerRef, namespace string, labels map[string]string, n names) Wanted {
-	w := Wanted{Issuer: ref, Protected: slices.Contains(x.config.Protected, ref)}
+// wanted returns what an Order in a namespace, with those labels, would want. It
+// returns known false if nothing is known of the Issuer.
+func (x *Cluster) wanted(ref IssuerRef, namespace string, labels map[string]string, n names) (w Wanted, known bool) {
+	w = Wanted{Issuer: ref, Protected: slices.Contains(x.config.Protected, ref)}
+	if !x.Ready() { // it takes all of them to know who shares an account
+		return w, false
+	}
 	i, known := x.issuer(ref)
 	if !known || i.acme == nil {
-		if w.Protected {
-			w.Refused = fmt.Sprintf("%s, whose certificates Signpost guards, cannot be read; if it exists, this passes within seconds", ref)
-		}
-		return w
+		return w, known
 	}
-	if x.config.Strict {
-		if covered, refused := x.covered(ref, i, namespace, n); covered {
-			w.Protected = true
-			w.add(x.config.Zone, namespace, n.dns)
-			w.Refused = cmp.Or(refused, w.Refused)
-			return w
-		}
+	covered, refused := x.covered(ref, i, namespace, n)
+	scope, dnsNames := x.scope(ref.Kind, namespace), n.dns
+	switch {
+	case covered:
+		w.Protected, scope = true, namespace
+	case !x.config.uses(i):
+		return w, true
 	}
-	scope := ref.Namespace
-	if ref.Kind == kindClusterIssuer {
-		scope = x.config.Namespace
+	if len(n.dns) > MaxNames { // before anything is done for each
+		w.Refused = cmp.Or(refused, fmt.Sprintf(tooMany, MaxNames))
+		return w, true
 	}
-	var dnsNames []string
-	for _, name := range n.dns {
-		if config, ours := x.config.picked(i.acme.Solvers, labels, name); ours && !x.config.unchecked(config) {
-			dnsNames = append(dnsNames, name)
-		}
+	if !covered {
+		dnsNames = slices.DeleteFunc(slices.Clone(n.dns), func(name string) bool {
+			config, ours := x.config.picked(i.acme.Solvers, labels, name)
+			return !ours || x.config.unchecked(config)
+		})
 	}
 	w.add(x.config.Zone, scope, dnsNames)
-	return w
+	w.Refused = cmp.Or(refused, w.Refused)
+	return w, true
 }
 
 // add adds the targets of some names. The first name that can have none is the
@@ -75,6 +95,7 @@ func (w *Wanted) add(z *zone.Zone, scope string, dnsNames []string) {
 			w.Targets = append(w.Targets, target)
 		}
 	}
+	slices.SortFunc(w.Targets, func(a, b zone.Target) int { return strings.Compare(a.Domain, b.Domain) })
 }
 
 // unchecked reports whether a solver's config turns the look at the CNAME off.
@@ -83,17 +104,17 @@ func (c Config) unchecked(config *apiextensionsv1.JSON) bool {
 }
 
 // covered reports whether a strict ClusterIssuer's rule counts for an Issuer: it is
-// one, or it shares the ACME account of one. For the CA an account is one tenant,
-// so that what one Issuer has proved every other of the account can use. refused is
-// why an Order for n in namespace can never be let through.
+// one, or it shares the ACME account of one. refused is why an Order for n in
+// namespace can never be let through.
 func (x *Cluster) covered(ref IssuerRef, i issuer, namespace string, n names) (covered bool, refused string) {
-	strict := ref.Kind == kindClusterIssuer && x.config.uses(i)
-	accounts := x.strictAccounts()
-	switch {
-	case strict:
-	case i.account == "" && len(accounts) > 0:
+	if !x.config.Strict || !x.config.Gate {
+		return false, ""
+	}
+	switch guarded := x.guardedAccounts(); {
+	case x.isStrict(ref, i) || guarded.any(x.config.tenants(ref, i)):
+	case i.account == "" && !guarded.empty():
 		return true, fmt.Sprintf("%s has no ACME account yet, so it is not known whether it shares one that Signpost guards; it is retried", ref)
-	case !slices.Contains(accounts, i.account):
+	default:
 		return false, ""
 	}
 	switch {
@@ -111,14 +132,17 @@ func (x *Cluster) covered(ref IssuerRef, i issuer, namespace string, n names) (c
 	return true, ""
 }
 
-// strictAccounts returns the ACME accounts of the ClusterIssuers that use us.
-func (x *Cluster) strictAccounts() (accounts []string) {
-	for ref, i := range x.allIssuers() {
-		if ref.Kind == kindClusterIssuer && x.config.uses(i) && i.account != "" {
-			accounts = append(accounts, i.account)
-		}
+// isStrict reports whether an Issuer is a ClusterIssuer that uses us.
+func (x *Cluster) isStrict(ref IssuerRef, i issuer) bool {
+	return ref.Kind == kindClusterIssuer && x.config.uses(i)
+}
+
+// guardedAccounts returns the ACME accounts of the ClusterIssuers that use us, or did.
+func (x *Cluster) guardedAccounts() *tenants {
+	for _, o := range x.clusterIssuers.list() { // the handler may not have been called yet
+		x.strict.note(x.config, o)
 	}
-	return accounts
+	return &x.strict
 }
 
 // Unnamed returns the Issuers whose Orders are denied until they are named: they
@@ -127,10 +151,9 @@ func (x *Cluster) Unnamed() (list []IssuerRef) {
 	if !x.config.Strict || !x.config.Gate {
 		return nil
 	}
-	accounts := x.strictAccounts()
+	guarded := x.guardedAccounts()
 	for ref, i := range x.allIssuers() {
-		strict := ref.Kind == kindClusterIssuer && x.config.uses(i)
-		if (strict || i.account != "" && slices.Contains(accounts, i.account)) && !slices.Contains(x.config.Protected, ref) {
+		if (x.isStrict(ref, i) || guarded.any(x.config.tenants(ref, i))) && !slices.Contains(x.config.Protected, ref) {
 			list = append(list, ref)
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -33,7 +35,8 @@ type Request struct {
 	Signing bool // a CertificateSigningRequest, on which a denial cannot be seen
 }
 
-// Requests returns those that are known, in no particular order.
+// Requests returns those that are known, in no particular order; none before the
+// Issuers have been read.
 func (x *Cluster) Requests() (list []Request) {
 	for _, o := range x.requests.list() {
 		if r, ok := x.request(o.(*cmv1.CertificateRequest)); ok {
@@ -52,6 +55,9 @@ func (x *Cluster) Requests() (list []Request) {
 func (x *Cluster) FollowsRequests() bool { return x.requests.synced() }
 
 func (x *Cluster) request(r *cmv1.CertificateRequest) (out Request, ok bool) {
+	if foreign(r.Spec.IssuerRef.Group) {
+		return out, false
+	}
 	denied := false
 	for _, c := range r.Status.Conditions {
 		switch {
@@ -66,9 +72,9 @@ func (x *Cluster) request(r *cmv1.CertificateRequest) (out Request, ok bool) {
 	if !ok {
 		return out, false
 	}
-	w := x.wanted(refIn(r.Namespace, r.Spec.IssuerRef.Kind, r.Spec.IssuerRef.Name), r.Namespace, r.Labels, n)
+	w, known := x.wanted(refIn(r.Namespace, r.Spec.IssuerRef.Kind, r.Spec.IssuerRef.Name), r.Namespace, r.Labels, n)
 	return Request{Wanted: w, Namespace: r.Namespace, Name: r.Name, UID: r.UID, Denied: denied,
-		Certificate: r.Annotations[cmv1.CertificateNameKey], Since: r.CreationTimestamp.Time}, w.Ours()
+		Certificate: r.Annotations[cmv1.CertificateNameKey], Since: r.CreationTimestamp.Time}, known && w.Ours()
 }
 
 // The signers of cert-manager: <plural kind>.cert-manager.io/<name>, for an Issuer
@@ -100,8 +106,8 @@ func (x *Cluster) signingRequest(r *certificatesv1.CertificateSigningRequest) (o
 	if !ok {
 		return out, false
 	}
-	w := x.wanted(ref, namespace, r.Labels, n)
-	return Request{Wanted: w, Name: r.Name, UID: r.UID, Since: r.CreationTimestamp.Time, Signing: true}, w.Ours()
+	w, known := x.wanted(ref, namespace, r.Labels, n)
+	return Request{Wanted: w, Name: r.Name, UID: r.UID, Since: r.CreationTimestamp.Time, Signing: true}, known && w.Ours()
 }
 
 // NudgeRequest makes cert-manager try to create the Order of a request at once,
@@ -148,20 +154,60 @@ func (x *Cluster) TellRequest(ctx context.Context, r Request, reason, message st
 	return x.event(ctx, certificate, r.UID, reason, message)
 }
 
-// Issuing returns the targets of the Certificates that are about to be issued,
-// before there is a request for them.
+// ahead is for how long a Certificate that is issued without a request yet is
+// looked at: cert-manager makes the request in a moment.
+const ahead = time.Minute
+
+// Issuing returns what the Certificates want that are about to be issued, before
+// there is a request for them. All of them have targets.
 func (x *Cluster) Issuing() (list []Wanted) {
+	var requested map[revision]bool
 	for _, o := range x.certificates.list() {
 		c := o.(*cmv1.Certificate)
-		if !isIssuing(c) {
+		if !startedIssuing(c, time.Now().Add(-ahead)) || foreign(c.Spec.IssuerRef.Group) {
+			continue
+		}
+		if requested == nil {
+			requested = x.requested()
+		}
+		if requested[revision{c.Namespace, c.Name, nextRevision(c)}] {
 			continue
 		}
 		n := orderedNames(c.Spec.DNSNames, c.Spec.CommonName, c.Spec.IPAddresses)
-		if w := x.wanted(refIn(c.Namespace, c.Spec.IssuerRef.Kind, c.Spec.IssuerRef.Name), c.Namespace, c.Labels, n); len(w.Targets) > 0 {
+		w, _ := x.wanted(refIn(c.Namespace, c.Spec.IssuerRef.Kind, c.Spec.IssuerRef.Name), c.Namespace, c.Labels, n)
+		if len(w.Targets) > 0 {
 			list = append(list, w)
 		}
 	}
 	return list
+}
+
+// revision is one issuance of a Certificate.
+type revision struct{ namespace, certificate, number string }
+
+func nextRevision(c *cmv1.Certificate) string {
+	if c.Status.Revision == nil {
+		return "1"
+	}
+	return strconv.Itoa(*c.Status.Revision + 1)
+}
+
+// requested returns the issuances that there is a request for.
+func (x *Cluster) requested() map[revision]bool {
+	out := map[revision]bool{}
+	for _, o := range x.requests.list() {
+		r := o.(*cmv1.CertificateRequest)
+		out[revision{r.Namespace, r.Annotations[cmv1.CertificateNameKey], r.Annotations[cmv1.CertificateRequestRevisionAnnotationKey]}] = true
+	}
+	return out
+}
+
+// startedIssuing reports whether a Certificate is being issued, and that only began
+// after a time.
+func startedIssuing(c *cmv1.Certificate, after time.Time) bool {
+	return isIssuing(c) && slices.ContainsFunc(c.Status.Conditions, func(condition cmv1.CertificateCondition) bool {
+		return condition.Type == cmv1.CertificateConditionIssuing && (condition.LastTransitionTime == nil || condition.LastTransitionTime.After(after))
+	})
 }
 
 // parsed remembers what is in the PEM of requests, which never changes, as long as

@@ -10,7 +10,6 @@ import (
 
 	cmclient "github.com/cert-manager/cert-manager/pkg/client/clientset/versioned"
 	cminformers "github.com/cert-manager/cert-manager/pkg/client/informers/externalversions"
-	"github.com/signpost-acme/signpost/internal/zone"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
@@ -18,6 +17,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
+
+	"github.com/signpost-acme/signpost/internal/zone"
 )
 
 // Config says which cluster, and which of its objects are ours.
@@ -66,6 +67,7 @@ type Cluster struct {
 	clusterIssuers  kind
 
 	parsed  parsed
+	strict  tenants
 	changed chan struct{}
 }
 
@@ -79,6 +81,10 @@ func New(c Config) (*Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cluster: %w", err)
 	}
+	return newCluster(c, kube, cm)
+}
+
+func newCluster(c Config, kube kubernetes.Interface, cm cmclient.Interface) (*Cluster, error) {
 	x := &Cluster{config: c, kube: kube, cm: cm, changed: make(chan struct{}, 1)}
 	f := cminformers.NewSharedInformerFactory(cm, 0)
 	v1, client := f.Certmanager().V1(), cm.CertmanagerV1()
@@ -106,8 +112,9 @@ func New(c Config) (*Cluster, error) {
 		if k.informer == nil {
 			continue
 		}
-		change := func(any) { x.signal() }
-		if _, err := k.informer.AddEventHandler(cache.ResourceEventHandlerFuncs{AddFunc: change, UpdateFunc: func(any, any) { x.signal() }}); err != nil {
+		change := func(o any) { x.strict.note(c, o); x.signal() }
+		handler := cache.ResourceEventHandlerFuncs{AddFunc: change, UpdateFunc: func(_, o any) { change(o) }, DeleteFunc: func(any) { x.signal() }}
+		if _, err := k.informer.AddEventHandler(handler); err != nil {
 			return nil, fmt.Errorf("cluster: %w", err)
 		}
 	}

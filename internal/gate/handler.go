@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 
 	admissionv1 "k8s.io/api/admission/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -19,26 +20,33 @@ const Path = "/order-gate"
 const (
 	maxBody    = 1 << 20
 	maxReviews = 64 // at once; each takes a millisecond, or as long as sharing
+
+	readTimeout = 2 * time.Second // for the API server waits for three
 )
 
 // ServeHTTP answers an AdmissionReview v1. One that cannot be read is a 400, one
 // too many a 429: the API server then does what the failurePolicy says.
 func (g *Gate) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	select {
-	case g.slots <- struct{}{}:
-		defer func() { <-g.slots }()
-	default:
-		g.fail(w, http.StatusTooManyRequests, errors.New("too many reviews at once"))
-		return
-	}
 	if req.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
 		g.fail(w, http.StatusMethodNotAllowed, errors.New("post an AdmissionReview"))
 		return
 	}
+	// The API server sends all at once; whoever does not must hold nothing up. An
+	// error means that the connection has no deadlines.
+	connection := http.NewResponseController(w)
+	_ = connection.SetReadDeadline(time.Now().Add(readTimeout))
 	review, err := readReview(http.MaxBytesReader(w, req.Body, maxBody))
+	_ = connection.SetReadDeadline(time.Time{})
 	if err != nil {
 		g.fail(w, http.StatusBadRequest, err)
+		return
+	}
+	select { // only now, so that nobody can take a slot without a review
+	case g.slots <- struct{}{}:
+		defer func() { <-g.slots }()
+	default:
+		g.fail(w, http.StatusTooManyRequests, errors.New("too many reviews at once"))
 		return
 	}
 	allowed, text := g.Review(req.Context(), review.Request)

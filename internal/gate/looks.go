@@ -6,11 +6,11 @@ package gate
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
-	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/singleflight"
 
 	"github.com/signpost-acme/signpost/internal/check"
@@ -19,7 +19,9 @@ import (
 
 const (
 	// fresh is how old a look may be that lets an Order through: what it saw is what
-	// the CA will see. A renewal with a reused authorization has no other check.
+	// the CA will see. A renewal with a reused authorization has no other check. It
+	// counts from the look's end: the look at a domain with slow DNS servers takes
+	// longer than this.
 	fresh = 5 * time.Second
 
 	// sharing bounds what it may take to share a look, or to ask for shared ones. A
@@ -28,6 +30,11 @@ const (
 
 	// lookTimeout bounds a look; see check.Checker.Look.
 	lookTimeout = 12 * time.Second
+
+	// together is how many names of one request are looked at together. When one of
+	// them does not permit, the rest need no look. The looks of all names have to be
+	// fresh in the end.
+	together = 34
 
 	maxLooks = 50_000    // remembered
 	forget   = time.Hour // after which a look is not worth remembering
@@ -56,10 +63,10 @@ type Looks struct {
 	known   map[uuid.UUID]seen
 }
 
-// seen is what a look found. It counts from when it began.
+// seen is what a look found, and when it ended.
 type seen struct {
 	finding check.Finding
-	began   time.Time
+	at      time.Time
 }
 
 // NewLooks returns one that knows nothing.
@@ -71,18 +78,16 @@ func NewLooks(look Look, shared Shared) *Looks {
 func Permits(f check.Finding) bool { return f.Status == check.OK || f.Status == check.Warning }
 
 // Now looks at a target's record, and tells the other replicas if it is there. A
-// look that is under way already is shared, as long as that is no older than a
-// fresh one may be.
+// look that is under way already is shared.
 func (l *Looks) Now(ctx context.Context, t zone.Target) check.Finding {
 	result := l.flights.DoChan(t.ID.String(), func() (any, error) {
 		// Not of this caller's context: others may wait for the same look.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookTimeout)
 		defer cancel()
-		began := l.now()
 		f := l.look(ctx, t.Scope, t.Domain)
-		l.remember(t.ID, seen{f, began})
+		l.remember(t.ID, seen{f, l.now()})
 		if Permits(f) {
-			l.vouch(ctx, t, began)
+			l.vouch(ctx, t)
 		}
 		return f, nil
 	})
@@ -98,24 +103,26 @@ func (l *Looks) Now(ctx context.Context, t zone.Target) check.Finding {
 // Within returns what a look found that saw the record no longer than age ago, and
 // looks again if there was none.
 func (l *Looks) Within(ctx context.Context, t zone.Target, age time.Duration) check.Finding {
-	if s, ok := l.recall(t.ID); ok && Permits(s.finding) && l.now().Sub(s.began) < age {
+	if s, ok := l.recall(t.ID); ok && Permits(s.finding) && l.now().Sub(s.at) < age {
 		return s.finding
 	}
 	return l.Now(ctx, t)
 }
 
-// All looks at all targets at once, and returns the first finding that does not
-// permit; ok is true if there is none.
+// All looks at all targets, and returns the finding for the first of them that does
+// not permit; ok is true if there is none.
 func (l *Looks) All(ctx context.Context, targets []zone.Target) (worst check.Finding, ok bool) {
-	findings := make([]check.Finding, len(targets))
-	var group errgroup.Group
-	for i, t := range targets {
-		group.Go(func() error { findings[i] = l.Within(ctx, t, time.Second); return nil })
-	}
-	_ = group.Wait() // none of them returns an error
-	for _, f := range findings {
-		if !Permits(f) {
-			return f, false
+	for some := range slices.Chunk(targets, together) {
+		findings := make([]check.Finding, len(some))
+		var wg sync.WaitGroup
+		for i, t := range some {
+			wg.Go(func() { findings[i] = l.Within(ctx, t, time.Second) })
+		}
+		wg.Wait()
+		for _, f := range findings {
+			if !Permits(f) {
+				return f, false
+			}
 		}
 	}
 	return worst, true
@@ -126,7 +133,7 @@ func (l *Looks) All(ctx context.Context, targets []zone.Target) (worst check.Fin
 func (l *Looks) Fresh(ctx context.Context, targets []zone.Target) bool {
 	var others []uuid.UUID
 	for _, t := range targets {
-		if s, ok := l.recall(t.ID); !ok || !Permits(s.finding) || l.now().Sub(s.began) >= fresh {
+		if s, ok := l.recall(t.ID); !ok || !Permits(s.finding) || l.now().Sub(s.at) >= fresh {
 			others = append(others, t.ID)
 		}
 	}
@@ -147,12 +154,10 @@ func (l *Looks) Fresh(ctx context.Context, targets []zone.Target) bool {
 	return true
 }
 
-func (l *Looks) vouch(ctx context.Context, t zone.Target, began time.Time) {
-	ctx, cancel := context.WithTimeout(ctx, sharing)
+func (l *Looks) vouch(ctx context.Context, t zone.Target) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sharing)
 	defer cancel()
-	if left := fresh - l.now().Sub(began); left > 0 {
-		_ = l.shared.Vouch(ctx, t.ID, left) // best effort: else the others look for themselves
-	}
+	_ = l.shared.Vouch(ctx, t.ID, fresh) // best effort: else the others look for themselves
 }
 
 func (l *Looks) recall(id uuid.UUID) (seen, bool) {
@@ -165,9 +170,9 @@ func (l *Looks) recall(id uuid.UUID) (seen, bool) {
 func (l *Looks) remember(id uuid.UUID, s seen) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.known) >= maxLooks {
-		for id, old := range l.known {
-			if s.began.Sub(old.began) > forget || len(l.known) >= maxLooks {
+	if _, known := l.known[id]; !known && len(l.known) >= maxLooks {
+		for id, old := range l.known { // a tenth at once, so that this is rare
+			if s.at.Sub(old.at) > forget || len(l.known) > maxLooks*9/10 {
 				delete(l.known, id)
 			}
 		}

@@ -2,25 +2,19 @@ package gate
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 
 	acmev1 "github.com/cert-manager/cert-manager/pkg/apis/acme/v1"
 	admissionv1 "k8s.io/api/admission/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	"sigs.k8s.io/json"
 
 	"github.com/signpost-acme/signpost/internal/cluster"
 )
 
-// maxNames is how many names an Order may have that the gate looks at. CAs take no
-// more.
-const maxNames = 100
-
 // Cluster is what the gate needs to know of the cluster. See cluster.Cluster.
 type Cluster interface {
-	// Ready reports whether the Issuers have been read.
-	Ready() bool
 	// Order returns what an Order wants; it depends on the Order and the Issuers alone.
 	Order(o *acmev1.Order) cluster.Wanted
 }
@@ -66,25 +60,35 @@ func (g *Gate) review(ctx context.Context, r *admissionv1.AdmissionRequest) verd
 	if r.Resource.Group != acmev1.SchemeGroupVersion.Group || r.Resource.Resource != "orders" || r.SubResource != "" {
 		return passed
 	}
-	var now, before acmev1.Order
-	if err := json.Unmarshal(r.Object.Raw, &now); err != nil {
-		return denied("the Order cannot be read: it is not an Order of %s", acmev1.SchemeGroupVersion)
-	}
-	now.Namespace = r.Namespace
-	if !g.cluster.Ready() {
-		return denied("Signpost has not read the Issuers of this cluster yet, and cannot tell whose records this Order needs; it is retried")
-	}
+	var before *acmev1.Order
 	switch r.Operation {
+	default: // nothing keeps an Order from being deleted
+		return passed
 	case admissionv1.Create:
-		return g.create(ctx, &now, r.UserInfo.Username)
 	case admissionv1.Update:
-		if err := json.Unmarshal(r.OldObject.Raw, &before); err != nil {
+		var err error
+		if before, err = order(r, r.OldObject.Raw); err != nil {
 			return denied("the Order cannot be read: what it was before is not an Order of %s", acmev1.SchemeGroupVersion)
 		}
-		before.Namespace = r.Namespace
-		return g.update(ctx, &before, &now)
 	}
-	return passed
+	now, err := order(r, r.Object.Raw)
+	switch {
+	case err != nil:
+		return denied("the Order cannot be read: it is not an Order of %s", acmev1.SchemeGroupVersion)
+	case before != nil:
+		return g.update(ctx, before, now)
+	}
+	return g.create(ctx, now, r.UserInfo.Username)
+}
+
+// order reads an Order as the API server does: the case of its fields' names counts.
+func order(r *admissionv1.AdmissionRequest, raw []byte) (*acmev1.Order, error) {
+	var o acmev1.Order
+	if err := json.UnmarshalCaseSensitivePreserveInts(raw, &o); err != nil {
+		return nil, err
+	}
+	o.Namespace = r.Namespace
+	return &o, nil
 }
 
 func (g *Gate) create(ctx context.Context, o *acmev1.Order, user string) verdict {
@@ -117,8 +121,6 @@ func (g *Gate) decide(ctx context.Context, o *acmev1.Order, w cluster.Wanted) ve
 		return passed
 	case len(w.Targets) == 0:
 		return verdict{allowed: true, result: resultAllowed}
-	case len(w.Targets) > maxNames:
-		return denied("an Order that Signpost decides on has at most %d names; split the Certificate", maxNames)
 	case g.looks.Fresh(ctx, w.Targets):
 		g.log.Debug("an Order is let through", "namespace", o.Namespace, "order", o.Name, "issuer", w.Issuer.String())
 		return verdict{allowed: true, result: resultAllowed}

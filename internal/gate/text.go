@@ -3,6 +3,7 @@ package gate
 import (
 	"fmt"
 	"strings"
+	"unicode"
 
 	"github.com/signpost-acme/signpost/internal/cluster"
 	"github.com/signpost-acme/signpost/internal/zone"
@@ -46,7 +47,7 @@ func recordText(t zone.Target) string { return t.Challenge + " CNAME " + t.Name 
 // maxText octets.
 func clip(s string) string {
 	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
+		if !unicode.IsPrint(r) { // also what ends a line, or changes the direction of writing
 			return ' '
 		}
 		return r

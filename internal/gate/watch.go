@@ -6,11 +6,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/signpost-acme/signpost/internal/check"
 	"github.com/signpost-acme/signpost/internal/cluster"
 	"github.com/signpost-acme/signpost/internal/zone"
 )
@@ -19,25 +19,13 @@ const (
 	watchInterval = 500 * time.Millisecond // between two rounds in which nothing has changed
 	settleTime    = 20 * time.Millisecond  // in which changes are taken together
 	looksAtOnce   = 64                     // requests that are looked at
+	slowAtOnce    = 32                     // beside those, requests whose zones did not answer
 	nudgesASecond = 20                     // so that a start after a long outage is no storm
-	renudge       = 2 * time.Second        // after a nudge, before the next one for the same request
+	renudge       = 2 * time.Second        // after the first nudge of a request, before the second; then four times as long
 	idleInterval  = time.Minute            // for a request that waits for something else than a record
 	slowest       = time.Minute            // between looks at zones that do not answer
+	retell        = time.Hour              // after which the API server has forgotten an event
 )
-
-// pause returns how long to wait before the next look at a record that has been
-// missing since then: seconds while somebody may be sitting at it, a minute when
-// it has been days.
-func pause(asked time.Duration) time.Duration {
-	switch {
-	case asked < time.Hour:
-		return 2 * time.Second
-	case asked < 6*time.Hour:
-		return 15 * time.Second
-	default:
-		return time.Minute
-	}
-}
 
 // Requests is what the watcher needs of the cluster. See cluster.Cluster.
 type Requests interface {
@@ -62,25 +50,15 @@ type Watcher struct {
 
 	mu      sync.Mutex
 	entries map[types.UID]*entry
-	waiting int // requests that were denied, of all replicas
-}
-
-// entry is what is known of one request. One look at a time has it.
-type entry struct {
-	running bool
-	denied  bool      // when it was looked at last
-	next    time.Time // when it is looked at again
-	slow    time.Duration
-	told    string        // the last message in an event
-	nudged  time.Time     // last
-	gap     time.Duration // before the next nudge; zero before the first
+	early   map[uuid.UUID]bool // targets that are looked at before there is a request
+	waiting int                // requests that were denied, of all replicas
 }
 
 // NewWatcher returns one. mine reports whether this replica looks after the
 // request with that key; all replicas together say yes once.
 func NewWatcher(requests Requests, looks *Looks, mine func(key string) bool, log *slog.Logger) *Watcher {
 	return &Watcher{requests: requests, looks: looks, mine: mine, log: log,
-		nudges: rate.NewLimiter(nudgesASecond, nudgesASecond), entries: map[types.UID]*entry{}}
+		nudges: rate.NewLimiter(nudgesASecond, nudgesASecond), entries: map[types.UID]*entry{}, early: map[uuid.UUID]bool{}}
 }
 
 // Waiting returns how many requests wait for a record, whichever replica looks
@@ -91,15 +69,27 @@ func (w *Watcher) Waiting() int {
 	return w.waiting
 }
 
+// hands do the looks: some for requests whose zones answer, some for the others, so
+// that zones that do not answer hold up nobody else.
+type hands struct{ quick, slow errgroup.Group }
+
+func (h *hands) of(e *entry) *errgroup.Group {
+	if e.slow > 0 {
+		return &h.slow
+	}
+	return &h.quick
+}
+
 // Run watches until ctx is done.
 func (w *Watcher) Run(ctx context.Context) {
-	var looks errgroup.Group
-	looks.SetLimit(looksAtOnce)
-	defer func() { _ = looks.Wait() }() // none of them returns an error
+	var h hands
+	h.quick.SetLimit(looksAtOnce)
+	h.slow.SetLimit(slowAtOnce)
+	defer func() { _, _ = h.quick.Wait(), h.slow.Wait() }() // none of them returns an error
 	ticker := time.NewTicker(watchInterval)
 	defer ticker.Stop()
 	for {
-		w.round(ctx, &looks)
+		w.round(ctx, &h)
 		select {
 		case <-ctx.Done():
 			return
@@ -115,10 +105,10 @@ func (w *Watcher) Run(ctx context.Context) {
 	}
 }
 
-func (w *Watcher) round(ctx context.Context, looks *errgroup.Group) {
+func (w *Watcher) round(ctx context.Context, h *hands) {
 	for _, wanted := range w.requests.Issuing() { // there will be a request in a moment
 		if w.mine(wanted.Targets[0].ID.String()) {
-			w.ahead(ctx, wanted.Targets, looks)
+			w.ahead(ctx, wanted.Targets, h)
 		}
 	}
 	requests := w.requests.Requests()
@@ -137,14 +127,14 @@ func (w *Watcher) round(ctx context.Context, looks *errgroup.Group) {
 			e = &entry{}
 			w.entries[r.UID] = e
 		}
-		news := r.Denied && !e.denied
+		news := r.Denied && !e.denied || r.Refused != e.refused
 		if e.running || now.Before(e.next) && !news || !w.mine(string(r.UID)) {
 			continue
 		}
-		if e.running = looks.TryGo(func() error { w.look(ctx, r, e); return nil }); !e.running {
+		if e.running = h.of(e).TryGo(func() error { w.look(ctx, r, e); return nil }); !e.running {
 			continue // all hands are busy; it is due in the next round
 		}
-		e.denied = r.Denied
+		e.denied, e.refused = r.Denied, r.Refused
 	}
 	for uid, e := range w.entries {
 		if !seen[uid] && !e.running {
@@ -153,88 +143,25 @@ func (w *Watcher) round(ctx context.Context, looks *errgroup.Group) {
 	}
 }
 
-// ahead looks at records before there is a request, if nobody has just done so.
-func (w *Watcher) ahead(ctx context.Context, targets []zone.Target, looks *errgroup.Group) {
+// ahead looks at records before there is a request, if nobody is doing so, or just
+// has.
+func (w *Watcher) ahead(ctx context.Context, targets []zone.Target, h *hands) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	for _, t := range targets {
-		if s, ok := w.looks.recall(t.ID); ok && time.Since(s.began) < fresh-time.Second {
+		if s, ok := w.looks.recall(t.ID); w.early[t.ID] || ok && time.Since(s.at) < fresh-time.Second {
 			continue
 		}
-		looks.TryGo(func() error { w.looks.Within(ctx, t, time.Second); return nil })
-	}
-}
-
-// look looks at the records of one request, and tells the result: to people by an
-// event, to cert-manager by a nudge.
-func (w *Watcher) look(ctx context.Context, r cluster.Request, e *entry) {
-	next := idleInterval
-	defer func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		e.running, e.next = false, time.Now().Add(next)
-	}()
-	if r.Refused != "" {
-		w.tell(ctx, r, e, "OrderRefused", r.Refused)
-		return
-	}
-	if len(r.Targets) == 0 {
-		return
-	}
-	f, ok := w.looks.All(ctx, r.Targets)
-	if !ok {
-		w.tell(ctx, r, e, "CNAMENeeded", f.Hint)
-		next = pause(time.Since(r.Since))
-		if f.Status == check.Unknown { // a zone that does not answer costs seconds
-			e.slow = min(max(2*e.slow, next), slowest)
-			next = e.slow
+		w.early[t.ID] = h.quick.TryGo(func() error {
+			w.looks.Within(ctx, t, time.Second)
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			delete(w.early, t.ID)
+			return nil
+		})
+		if !w.early[t.ID] {
+			delete(w.early, t.ID)
+			return // all hands are busy
 		}
-		return
 	}
-	e.slow = 0
-	switch {
-	case !r.Denied && !r.Signing: // cert-manager has not come yet, or its Order exists
-		e.gap = 0
-	case time.Since(e.nudged) < e.gap:
-		next = e.gap - time.Since(e.nudged)
-	default:
-		next = w.nudge(ctx, r, e)
-	}
-}
-
-// nudge makes cert-manager try now, and returns when to look again. While the
-// request goes on to say that it was denied it is nudged again, with back-off:
-// cert-manager may not be running.
-func (w *Watcher) nudge(ctx context.Context, r cluster.Request, e *entry) time.Duration {
-	log := w.logAbout(r)
-	if err := w.nudges.Wait(ctx); err != nil {
-		return renudge
-	}
-	if _, ok := w.looks.All(ctx, r.Targets); !ok { // the wait may have been long
-		return renudge
-	}
-	if err := w.requests.NudgeRequest(ctx, r); err != nil {
-		log.Warn("cert-manager cannot be told that the CNAME is there; it finds out by itself, after its back-off", "err", err)
-		return renudge
-	}
-	if e.gap == 0 {
-		log.Info("the CNAME is there; cert-manager is told to go on")
-	}
-	e.nudged, e.told, e.gap = time.Now(), "", min(max(2*e.gap, renudge), idleInterval)
-	if r.Signing { // whether it was denied cannot be seen on the object
-		e.gap = idleInterval
-	}
-	return e.gap
-}
-
-func (w *Watcher) tell(ctx context.Context, r cluster.Request, e *entry, reason, message string) {
-	if e.told == message {
-		return
-	}
-	if err := w.requests.TellRequest(ctx, r, reason, message); err != nil {
-		w.logAbout(r).Warn("an event cannot be made; which records are needed is in the status of the request all the same", "err", err)
-	}
-	e.told = message
-}
-
-func (w *Watcher) logAbout(r cluster.Request) *slog.Logger {
-	return w.log.With("namespace", r.Namespace, "request", r.Name, "certificate", r.Certificate)
 }

@@ -67,7 +67,7 @@ func (c *ClusterOptions) Validate() (mistakes []string) {
 		}
 		c.protected = append(c.protected, ref)
 	}
-	if namespace, name, ok := strings.Cut(c.certManager, "/"); !ok || namespace == "" || name == "" {
+	if namespace, name, ok := strings.Cut(c.certManager, "/"); c.gate && (!ok || namespace == "" || name == "") {
 		mistakes = append(mistakes, fmt.Sprintf("--cert-manager-service-account: %q: write namespace/name", c.certManager))
 	}
 	if namespace, name, ok := strings.Cut(c.dnsService, "/"); c.dnsService != "" && (!ok || namespace == "" || name == "") {

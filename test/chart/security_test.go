@@ -122,10 +122,8 @@ var rights = map[string][][]string{
 	"certificates.k8s.io/certificatesigningrequests list":                 {{"orderGate", "watchRequests"}},
 	"certificates.k8s.io/certificatesigningrequests watch":                {{"orderGate", "watchRequests"}},
 	"certificates.k8s.io/certificatesigningrequests patch":                {{"orderGate", "watchRequests"}},
-	"acme.cert-manager.io/orders get":                                     {{"watchChallenges"}, {"orderGate"}},
-	"acme.cert-manager.io/orders list":                                    {{"orderGate"}},
-	"acme.cert-manager.io/orders watch":                                   {{"orderGate"}},
-	"acme.cert-manager.io/orders delete":                                  {{"orderGate"}},
+	"acme.cert-manager.io/orders get":                                     {{"watchChallenges"}},
+	"acme.cert-manager.io/orders delete":                                  {{"watchChallenges", "orderGate"}},
 	"admissionregistration.k8s.io/validatingwebhookconfigurations get":    {{"orderGate"}},
 	"admissionregistration.k8s.io/validatingwebhookconfigurations delete": {{"orderGate", "endChallenges"}},
 	"/services get": {{"watchDNSService"}},
@@ -140,6 +138,12 @@ func TestRightsAreTheseAndNoOthers(t *testing.T) {
 			if on[f] = mask&(1<<i) != 0; !on[f] {
 				sets = append(sets, f+".enabled=false")
 			}
+		}
+		if on["orderGate"] && !on["watchRequests"] {
+			if _, err := render(t, append([]string{minimal}, sets...)...); err == nil || !strings.Contains(err.Error(), "needs watchRequests.enabled") {
+				t.Errorf("%q: %v", sets, err)
+			}
+			continue
 		}
 		got := must(t, sets...).rules()
 		for right, needs := range rights {

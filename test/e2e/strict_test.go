@@ -194,10 +194,19 @@ func byOrder(t *testing.T) {
 // An Order's spec can be changed: from a harmless one into one that is not.
 func byChangedOrder(t *testing.T) {
 	orders := w.CM.AcmeV1().Orders(thief)
-	o, err := orders.Create(t.Context(), order(t, "changed", "not-there-yet", "", "harmless.example.com"), metav1.CreateOptions{})
-	if err != nil {
+	_, err := orders.Create(t.Context(), order(t, "changed", "not-there-yet", "", "harmless.example.com"), metav1.CreateOptions{})
+	if err == nil || !strings.Contains(err.Error(), "does not exist") {
+		t.Errorf("an Order for an Issuer that may come later: %v", err)
+	}
+	createIssuer(t, world.IssuerOptions{Name: "harmless", HTTP01: true})
+	if err := w.Condition(t.Context(), "cert-manager.io/v1", "ClusterIssuer", "harmless", "Ready"); err != nil {
 		t.Fatal(err)
 	}
+	var o *acmev1.Order
+	eventually(t, "an Order of an Issuer with an account of its own passes", func() bool {
+		o, err = orders.Create(t.Context(), order(t, "changed", "harmless", "", "harmless.example.com"), metav1.CreateOptions{})
+		return err == nil
+	})
 	o.Spec.IssuerRef.Name, o.Spec.IssuerRef.Group, o.Spec.DNSNames = "strict", "example.org", []string{"strict.example.com"}
 	if _, err := orders.Update(t.Context(), o, metav1.UpdateOptions{}); err == nil || !strings.Contains(err.Error(), "cannot be changed") {
 		t.Errorf("the Order was changed: %v", err)

@@ -1,0 +1,128 @@
+package gate
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/signpost-acme/signpost/internal/check"
+	"github.com/signpost-acme/signpost/internal/cluster"
+)
+
+// pause returns how long to wait before the next look at a record that has been
+// missing since then: seconds while somebody may be sitting at it, a minute when
+// it has been days.
+func pause(asked time.Duration) time.Duration {
+	switch {
+	case asked < time.Hour:
+		return 2 * time.Second
+	case asked < 6*time.Hour:
+		return 15 * time.Second
+	default:
+		return time.Minute
+	}
+}
+
+// entry is what is known of one request. One look at a time has it.
+type entry struct {
+	running bool
+	denied  bool      // when it was looked at last
+	refused string    // likewise
+	next    time.Time // when it is looked at again
+	slow    time.Duration
+
+	told   string    // the last message in an event
+	toldAt time.Time // and when
+	failed bool      // to make it
+
+	reserved bool          // the nudge at next is one of those that may be made in a second
+	nudged   time.Time     // last
+	gap      time.Duration // before the next nudge; zero before the first
+}
+
+// look looks at the records of one request, and tells the result: to people by an
+// event, to cert-manager by a nudge.
+func (w *Watcher) look(ctx context.Context, r cluster.Request, e *entry) {
+	next := idleInterval
+	defer func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		e.running, e.next = false, time.Now().Add(next)
+	}()
+	if r.Refused != "" {
+		w.tell(ctx, r, e, "OrderRefused", r.Refused)
+		return
+	}
+	if len(r.Targets) == 0 {
+		return
+	}
+	f, ok := w.looks.All(ctx, r.Targets)
+	if !ok {
+		e.reserved = false
+		w.tell(ctx, r, e, "CNAMENeeded", f.Hint)
+		next = pause(time.Since(r.Since))
+		if f.Status == check.Unknown { // a zone that does not answer costs seconds
+			e.slow = min(max(2*e.slow, next), slowest)
+			next = e.slow
+		} else {
+			e.slow = 0
+		}
+		return
+	}
+	e.slow = 0
+	switch {
+	case !r.Denied && !r.Signing: // cert-manager has not come yet, or its Order exists
+		e.gap, e.reserved = 0, false
+	case time.Since(e.nudged) < e.gap:
+		next = e.gap - time.Since(e.nudged)
+	default:
+		next = w.nudge(ctx, r, e)
+	}
+}
+
+// nudge makes cert-manager try now, and returns when to look again. While the
+// request goes on to say that it was denied it is nudged again, with back-off:
+// cert-manager may not be running.
+func (w *Watcher) nudge(ctx context.Context, r cluster.Request, e *entry) time.Duration {
+	log := w.logAbout(r)
+	if !e.reserved {
+		if wait := w.nudges.Reserve().Delay(); wait > 0 {
+			e.reserved = true // and the record is looked at once more then
+			return wait
+		}
+	}
+	e.reserved = false
+	if err := w.requests.NudgeRequest(ctx, r); err != nil {
+		log.Warn("cert-manager cannot be told that the CNAME is there; it finds out by itself, after its back-off", "err", err)
+		return renudge
+	}
+	if e.gap == 0 {
+		log.Info("the CNAME is there; cert-manager is told to go on")
+	}
+	e.nudged, e.told, e.gap = time.Now(), "", min(max(4*e.gap, renudge), idleInterval)
+	if r.Signing { // whether it was denied cannot be seen on the object
+		e.gap = idleInterval
+	}
+	return e.gap
+}
+
+// tell makes an event, unless it is there already. One that cannot be made is tried
+// again at the next look.
+func (w *Watcher) tell(ctx context.Context, r cluster.Request, e *entry, reason, message string) {
+	message = clip(message)
+	if e.told == message && time.Since(e.toldAt) < retell {
+		return
+	}
+	if err := w.requests.TellRequest(ctx, r, reason, message); err != nil {
+		if !e.failed {
+			w.logAbout(r).Warn("an event cannot be made; which records are needed is in the status of the request all the same", "err", err)
+		}
+		e.failed = true
+		return
+	}
+	e.told, e.toldAt, e.failed = message, time.Now(), false
+}
+
+func (w *Watcher) logAbout(r cluster.Request) *slog.Logger {
+	return w.log.With("namespace", r.Namespace, "request", r.Name, "certificate", r.Certificate)
+}
