@@ -95,7 +95,7 @@ func TestFormBadInput(t *testing.T) {
 		{good(), "two words", "", "has a character that names cannot have: ' '."},
 		{good(), "*.co.uk", "", `domain "*.co.uk": is a public suffix`},
 		{good(), "com", "", `domain "com": is a public suffix`},
-		{good(), "internal", "", `domain "internal": is a public suffix`},
+		{good(), "localhost", "", `domain "localhost": is a public suffix`},
 		{good(), "a..b", "", "empty label"},
 		{good(), "x.*.example.com", "", `has a "*" that is not the whole first label`},
 		{good(), "192.0.2.1", "", "is an IP address, not a name"},
