@@ -93,7 +93,10 @@ func (s *issueSettings) validate(domains []string) (mistakes []string) {
 type issuing struct {
 	client      *cluster.Client
 	certificate *cmv1.Certificate
-	targets     []zone.Target // of the domains, each once
+	targets     []zone.Target // of the domains whose owners' records are wanted, each once
+	issuer      cluster.Issuer
+	every       bool // name wants a record, whatever solves it
+	zone        *zone.Zone
 	scope       string
 	checker     *check.Checker
 	timeout     time.Duration
@@ -131,24 +134,26 @@ func (s *issueSettings) prepare(ctx context.Context, names []string) (*issuing, 
 	if err != nil {
 		return nil, fmt.Errorf("%w; give the zone that Signpost serves with --zone", err)
 	}
-	i := &issuing{client: client, timeout: s.timeout, checker: &check.Checker{Zone: z, Resolvers: s.resolvers}, scope: s.namespace}
-	if issuer.Kind == "ClusterIssuer" && !installed.Strict {
+	i := &issuing{client: client, timeout: s.timeout, checker: &check.Checker{Zone: z, Resolvers: s.resolvers}, zone: z, issuer: issuer, scope: s.namespace}
+	switch {
+	case issuer.Kind == "ClusterIssuer" && !installed.Strict:
 		i.scope = cmp.Or(s.scope, installed.Namespace, "cert-manager")
+	case issuer.Kind == "ClusterIssuer":
+		i.every = installed.Gate
 	}
 	var dnsNames []string
 	for _, name := range names {
-		target, err := z.Target(i.scope, name)
+		dnsName, err := zone.Domain(name)
 		if err != nil {
 			return nil, usageError{err.Error()}
 		}
-		dnsName := target.Domain
 		if strings.HasPrefix(name, "*.") {
 			dnsName = "*." + dnsName
 		}
 		dnsNames = append(dnsNames, dnsName)
-		if !slices.Contains(i.targets, target) {
-			i.targets = append(i.targets, target)
-		}
+	}
+	if err := i.want(nil, dnsNames); err != nil {
+		return nil, err
 	}
 	name := cmp.Or(s.name, cluster.CertificateName(dnsNames[0]))
 	i.certificate = &cmv1.Certificate{
@@ -159,6 +164,22 @@ func (s *issueSettings) prepare(ctx context.Context, names []string) (*issuing, 
 		},
 	}
 	return i, nil
+}
+
+// want finds out which names of a Certificate with those labels want an owner's
+// record: those that cert-manager's selection of solvers gives to us.
+func (i *issuing) want(labels map[string]string, dnsNames []string) error {
+	i.targets = nil
+	for _, name := range i.issuer.Selected(labels, dnsNames, i.every) {
+		target, err := i.zone.Target(i.scope, name)
+		if err != nil {
+			return usageError{err.Error()}
+		}
+		if !slices.Contains(i.targets, target) {
+			i.targets = append(i.targets, target)
+		}
+	}
+	return nil
 }
 
 // chooseIssuer returns the one that was asked for, or the only one that there is.
@@ -209,7 +230,23 @@ func (i *issuing) create(ctx context.Context) error {
 	}
 	i.certificate = there
 	i.progress.step("Certificate %s in namespace %s is there already", there.Name, there.Namespace)
-	return nil
+	return i.want(there.Labels, there.Spec.DNSNames)
+}
+
+// showRecords shows the records that the domains' owners have to add.
+func (i *issuing) showRecords() {
+	i.progress.say("")
+	if len(i.targets) == 0 {
+		i.progress.say("No record is needed: %s/%s has other solvers for %s.", i.issuer.Kind, i.issuer.Name, strings.Join(i.certificate.Spec.DNSNames, ", "))
+		i.progress.say("")
+		return
+	}
+	i.progress.say("The owner of the domain adds this, once:")
+	for _, t := range i.targets {
+		i.progress.say("")
+		i.progress.say("    %s.  CNAME  %s.", t.Challenge, t.Name)
+	}
+	i.progress.say("")
 }
 
 // run creates the Certificate and waits for it.
@@ -217,13 +254,7 @@ func (i *issuing) run(ctx context.Context) error {
 	if err := i.create(ctx); err != nil {
 		return err
 	}
-	i.progress.say("")
-	i.progress.say("The owner of the domain adds this, once:")
-	for _, t := range i.targets {
-		i.progress.say("")
-		i.progress.say("    %s.  CNAME  %s.", t.Challenge, t.Name)
-	}
-	i.progress.say("")
+	i.showRecords()
 	if i.timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, i.timeout, errTimeout)

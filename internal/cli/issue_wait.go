@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	acmev1 "github.com/cert-manager/cert-manager/pkg/apis/acme/v1"
+	cmv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -72,6 +74,10 @@ func (w *waiter) look(ctx context.Context) (ready bool, err error) {
 	if ready {
 		return true, nil
 	}
+	if denial := w.denial(ctx, c); denial != "" {
+		w.progress.wait(denial)
+		return false, nil
+	}
 	challenges, err := w.client.CM.AcmeV1().Challenges(namespace).List(ctx, metav1.ListOptions{})
 	if apierrors.IsForbidden(err) {
 		w.progress.wait("the certificate to be Ready (you may not read its Challenges)")
@@ -82,7 +88,7 @@ func (w *waiter) look(ctx context.Context) (ready bool, err error) {
 	}
 	waiting := "cert-manager to order the certificate at the CA"
 	for _, ch := range challenges.Items {
-		if slices.ContainsFunc(w.targets, func(t zone.Target) bool { return t.Domain == ch.Spec.DNSName }) && ch.Spec.IssuerRef.Name == c.Spec.IssuerRef.Name {
+		if slices.ContainsFunc(c.Spec.DNSNames, func(name string) bool { return strings.TrimPrefix(name, "*.") == ch.Spec.DNSName }) && ch.Spec.IssuerRef.Name == c.Spec.IssuerRef.Name {
 			waiting = w.challenge(ctx, ch)
 		}
 	}
@@ -93,6 +99,32 @@ func (w *waiter) look(ctx context.Context) (ready bool, err error) {
 	return false, nil
 }
 
+// denial says what the request of a Certificate waits for at the gate; empty if it
+// does not. People who may not read requests see what is missing all the same.
+func (w *waiter) denial(ctx context.Context, c *cmv1.Certificate) string {
+	reason, err := w.client.Denied(ctx, c)
+	if err != nil || reason == "" {
+		return ""
+	}
+	w.once("the request waits at the gate: no Order is made before the records are there")
+	missing := w.missing()
+	switch {
+	case missing != "":
+		return missing
+	case len(w.targets) > 0 && w.seen():
+		return "cert-manager to try again, now that the records are seen; what it heard last: " + reason
+	}
+	return reason
+}
+
+// seen reports whether all records are.
+func (w *waiter) seen() bool {
+	return !slices.ContainsFunc(w.targets, func(t zone.Target) bool { return !isThere(w.cname[t.Domain]) })
+}
+
+// isThere reports whether a record is, as far as the gate is concerned.
+func isThere(f check.Finding) bool { return f.Status == check.OK || f.Status == check.Warning }
+
 // lookUp looks up the CNAMEs, now and then, until they have been seen.
 func (w *waiter) lookUp(ctx context.Context) {
 	if time.Now().Before(w.nextCNAME) {
@@ -100,11 +132,11 @@ func (w *waiter) lookUp(ctx context.Context) {
 	}
 	w.nextCNAME = time.Now().Add(cnameInterval)
 	for _, t := range w.targets {
-		if w.cname[t.Domain].Status == check.OK {
+		if isThere(w.cname[t.Domain]) {
 			continue
 		}
 		r := w.checker.CNAME(ctx, t.Scope, t.Domain)
-		if w.cname[t.Domain] = r; r.Status == check.OK {
+		if w.cname[t.Domain] = r; isThere(r) {
 			w.once("the record %s is seen", t.Challenge)
 		}
 	}
@@ -113,7 +145,7 @@ func (w *waiter) lookUp(ctx context.Context) {
 // missing returns what is to be done about the first record that is not seen.
 func (w *waiter) missing() string {
 	for _, t := range w.targets {
-		if r := w.cname[t.Domain]; r.Status != check.OK && r.Hint != "" {
+		if r := w.cname[t.Domain]; !isThere(r) && r.Hint != "" {
 			return r.Hint
 		}
 	}
@@ -126,7 +158,7 @@ func (w *waiter) challenge(ctx context.Context, ch acmev1.Challenge) string {
 	if ch.Spec.Wildcard {
 		name = "*." + name
 	}
-	if ch.Status.Presented || ch.Status.State == acmev1.Valid {
+	if ours := slices.ContainsFunc(w.targets, func(t zone.Target) bool { return t.Domain == ch.Spec.DNSName }); ours && (ch.Status.Presented || ch.Status.State == acmev1.Valid) {
 		w.once("the challenge for %s is presented: every DNS server of Signpost answers with it", name)
 	}
 	switch {

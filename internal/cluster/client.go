@@ -83,6 +83,29 @@ func (c *Client) add(list []Issuer, kind, name string, spec cmv1.IssuerSpec) []I
 	return list
 }
 
+// Denied returns why cert-manager could not make the Order for a Certificate that is
+// being issued: what the gate has said, or another. Empty if it could, or has not
+// tried yet.
+func (c *Client) Denied(ctx context.Context, certificate *cmv1.Certificate) (reason string, err error) {
+	list, err := c.CM.CertmanagerV1().CertificateRequests(certificate.Namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return "", Explain(err, "reading CertificateRequests in namespace "+certificate.Namespace)
+	}
+	for _, r := range list.Items {
+		if r.Annotations[cmv1.CertificateNameKey] != certificate.Name || r.Annotations[cmv1.CertificateRequestRevisionAnnotationKey] != nextRevision(certificate) {
+			continue
+		}
+		if state := stateOf(&r); state.denied {
+			_, text, cut := strings.Cut(state.message, " denied the request: ") // the API server's words before a webhook's
+			if !cut {
+				text = state.message
+			}
+			return text, nil
+		}
+	}
+	return "", nil
+}
+
 // Explain says what an error of the API server means, to what, and what to do.
 func Explain(err error, what string) error {
 	switch {

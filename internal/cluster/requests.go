@@ -58,23 +58,37 @@ func (x *Cluster) request(r *cmv1.CertificateRequest) (out Request, ok bool) {
 	if foreign(r.Spec.IssuerRef.Group) {
 		return out, false
 	}
-	denied := false
-	for _, c := range r.Status.Conditions {
-		switch {
-		case c.Type == cmv1.CertificateRequestConditionReady && c.Reason == cmv1.CertificateRequestReasonPending:
-			denied = strings.HasPrefix(c.Message, "Failed create new order resource")
-		case c.Type == cmv1.CertificateRequestConditionReady && c.Reason != "" && c.Status != cmmeta.ConditionUnknown,
-			c.Type == cmv1.CertificateRequestConditionDenied, c.Type == cmv1.CertificateRequestConditionInvalidRequest:
-			return out, false
-		}
+	state := stateOf(r)
+	if state.done {
+		return out, false
 	}
 	n, ok := x.parsed.names(r.UID, r.Spec.Request)
 	if !ok {
 		return out, false
 	}
 	w, known := x.wanted(refIn(r.Namespace, r.Spec.IssuerRef.Kind, r.Spec.IssuerRef.Name), r.Namespace, r.Labels, n)
-	return Request{Wanted: w, Namespace: r.Namespace, Name: r.Name, UID: r.UID, Denied: denied,
+	return Request{Wanted: w, Namespace: r.Namespace, Name: r.Name, UID: r.UID, Denied: state.denied,
 		Certificate: r.Annotations[cmv1.CertificateNameKey], Since: r.CreationTimestamp.Time}, known && w.Ours()
+}
+
+// requestState is what cert-manager says about a CertificateRequest.
+type requestState struct {
+	done    bool // it will have no further Order
+	denied  bool // the last attempt to create its Order has failed
+	message string
+}
+
+func stateOf(r *cmv1.CertificateRequest) (s requestState) {
+	for _, c := range r.Status.Conditions {
+		switch {
+		case c.Type == cmv1.CertificateRequestConditionReady && c.Reason == cmv1.CertificateRequestReasonPending:
+			s.denied, s.message = strings.HasPrefix(c.Message, "Failed create new order resource"), c.Message
+		case c.Type == cmv1.CertificateRequestConditionReady && c.Reason != "" && c.Status != cmmeta.ConditionUnknown,
+			c.Type == cmv1.CertificateRequestConditionDenied, c.Type == cmv1.CertificateRequestConditionInvalidRequest:
+			s.done = true
+		}
+	}
+	return s
 }
 
 // The signers of cert-manager: <plural kind>.cert-manager.io/<name>, for an Issuer
