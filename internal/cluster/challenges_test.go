@@ -39,11 +39,13 @@ func TestEndOrder(t *testing.T) {
 	deleted := owned("deleted", cmv1.CertificateRequestKind, true)
 	now := metav1.Now()
 	deleted.DeletionTimestamp, deleted.Finalizers = &now, []string{"x"}
-	w := newWorld(t, nil, owned("request", cmv1.CertificateRequestKind, true), owned("signing", "CertificateSigningRequest", true),
+	undecided := owned("undecided", cmv1.CertificateRequestKind, true) // its name goes to HTTP-01, so the gate would let the next one through too
+	undecided.Spec.IssuerRef.Name = "http"
+	w := newWorld(t, nil, clusterIssuer("c", uriA, ours("")), clusterIssuer("http", uriB, http01()), undecided, owned("request", cmv1.CertificateRequestKind, true), owned("signing", "CertificateSigningRequest", true),
 		owned("owned", cmv1.CertificateRequestKind, false), owned("by-hand", "", false), owned("by-pod", "Pod", true), deleted)
 	ctx := context.Background()
-	for name, want := range map[string]bool{"request": true, "signing": true, "owned": false, "by-hand": false, "by-pod": false, "deleted": false, "gone": false, "": false} {
-		ended, err := w.EndOrder(ctx, Challenge{Namespace: "web", order: name})
+	for name, want := range map[string]bool{"request": true, "signing": true, "owned": false, "by-hand": false, "by-pod": false, "deleted": false, "undecided": false, "gone": false, "": false} {
+		ended, err := w.EndOrder(ctx, Challenge{Namespace: "web", Domain: "example.com", order: name})
 		if err != nil || ended != want {
 			t.Errorf("%q: %v, %v", name, ended, err)
 		}
