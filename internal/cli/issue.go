@@ -147,7 +147,7 @@ func (s *issueSettings) prepare(ctx context.Context, names []string) (*issuing, 
 		if err != nil {
 			return nil, usageError{err.Error()}
 		}
-		if strings.HasPrefix(name, "*.") {
+		if zone.IsWildcard(name) {
 			dnsName = "*." + dnsName
 		}
 		dnsNames = append(dnsNames, dnsName)

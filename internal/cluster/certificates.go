@@ -19,6 +19,7 @@ type Certificate struct {
 	Scope       string   // of the targets
 	Issuer      string   // kind/name
 	Directory   string   // URL of the CA's ACME directory
+	Account     string   // URI of the Issuer's account there; empty before it is registered
 	Ready       bool
 	Reason      string // cert-manager's words, when it is not ready
 	NotAfter    *time.Time
@@ -77,7 +78,7 @@ func (x *Cluster) FollowsCertificates() bool {
 func newCertificate(c *cmv1.Certificate, ref IssuerRef, i issuer, scope string, dnsNames []string) Certificate {
 	out := Certificate{
 		Namespace: c.Namespace, Name: c.Name, Secret: c.Spec.SecretName, DNSNames: dnsNames,
-		Scope: scope, Issuer: ref.Kind + "/" + ref.Name, Directory: i.acme.Server,
+		Scope: scope, Issuer: ref.Kind + "/" + ref.Name, Directory: i.acme.Server, Account: i.account,
 	}
 	for _, condition := range c.Status.Conditions {
 		if condition.Type == cmv1.CertificateConditionReady {

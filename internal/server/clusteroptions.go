@@ -14,6 +14,7 @@ import (
 type ClusterOptions struct {
 	resolvers    []string
 	resolverOnly bool
+	private      bool // addresses that the Internet cannot reach are fine
 	namespace    string
 	strict       bool
 	challenges   bool
@@ -34,6 +35,7 @@ type ClusterOptions struct {
 func (c *ClusterOptions) AddFlags(fs *pflag.FlagSet) {
 	AddResolverFlag(fs, &c.resolvers)
 	fs.BoolVar(&c.resolverOnly, "resolver-only", false, "look at CNAMEs through the resolvers alone, for a cluster that reaches no other DNS servers: what they remember is believed, a record that was taken away too")
+	fs.BoolVar(&c.private, "private-addresses", false, "addresses of nameservers that the Internet cannot reach are right: for a CA of your own that reaches them")
 	fs.StringVar(&c.namespace, "cluster-namespace", "cert-manager", "cert-manager's cluster resource namespace: the scope of ClusterIssuers")
 	fs.BoolVar(&c.strict, "strict-namespaces", false, "under a ClusterIssuer too, the target of a domain is that of the Certificate's own namespace; needs --watch-challenges")
 	fs.BoolVar(&c.challenges, "watch-challenges", true, "follow cert-manager's Challenges: say in events which record to add, go on as soon as it is there, put back values that Redis has lost")

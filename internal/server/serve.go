@@ -88,7 +88,7 @@ func (w *Webhook) cluster(config *rest.Config, log *slog.Logger) (*cluster.Clust
 
 // parts puts together what runs beside the DNS server.
 func (w *Webhook) parts(r *replica, k *cluster.Cluster) parts {
-	checker := &check.Checker{Zone: w.Zone, Nameservers: w.Nameservers, Resolvers: w.resolvers, ResolverOnly: w.resolverOnly, Namespaces: k.Scopes}
+	checker := &check.Checker{Zone: w.Zone, Nameservers: w.Nameservers, Resolvers: w.resolvers, ResolverOnly: w.resolverOnly, PrivateAddresses: w.private, Namespaces: k.Scopes}
 	looks := gate.NewLooks(checker.Look, r.store)
 	lookUp := func(ctx context.Context, scope, domain string) check.Finding {
 		target, err := w.Zone.Target(scope, domain)

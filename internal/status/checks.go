@@ -45,9 +45,8 @@ func (c *Collector) checkServer(ctx context.Context, checks *errgroup.Group) {
 }
 
 // checkDomains checks those that are due, a few at a time, and forgets those that
-// no Certificate and no Challenge has any more. directories are those of the
-// domains' CAs.
-func (c *Collector) checkDomains(ctx context.Context, domains []Domain, directories map[string]string, checks *errgroup.Group) {
+// no Certificate and no Challenge has any more. cas are who issues for them.
+func (c *Collector) checkDomains(ctx context.Context, domains []Domain, cas map[string]ca, checks *errgroup.Group) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	wanted := map[string]bool{}
@@ -58,17 +57,17 @@ func (c *Collector) checkDomains(ctx context.Context, domains []Domain, director
 		if known.running || time.Now().Before(known.next) {
 			continue
 		}
-		if known.running = checks.TryGo(func() error { c.checkDomain(ctx, d, directories[key]); return nil }); known.running {
+		if known.running = checks.TryGo(func() error { c.checkDomain(ctx, d, cas[key]); return nil }); known.running {
 			c.domain[key] = known
 		} // else in a later round
 	}
 	maps.DeleteFunc(c.domain, func(key string, known checked) bool { return !wanted[key] && !known.running })
 }
 
-func (c *Collector) checkDomain(ctx context.Context, d Domain, directory string) {
+func (c *Collector) checkDomain(ctx context.Context, d Domain, issuer ca) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	findings := c.Checker.Domain(ctx, d.Scope, d.Name, check.CA{Identities: c.cas.identities(ctx, directory)})
+	findings := c.Checker.Domain(ctx, d.Scope, d.Name, check.CA{Identities: c.cas.identities(ctx, issuer.directory), AccountURI: issuer.account})
 	pause := settledInterval
 	if slices.ContainsFunc(findings, func(f check.Finding) bool { return f.Status == check.Failed || f.Status == check.Unknown }) {
 		pause = domainInterval

@@ -120,9 +120,9 @@ func (c *Collector) Run(ctx context.Context) {
 
 func (c *Collector) round(ctx context.Context, checks *errgroup.Group) {
 	c.checkServer(ctx, checks)
-	s, directories := c.look(ctx)
+	s, cas := c.look(ctx)
 	c.reportOtherGroups()
-	c.checkDomains(ctx, s.Domains, directories, checks)
+	c.checkDomains(ctx, s.Domains, cas, checks)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s.Server = slices.Concat(c.service.findings(), c.gateFindings(), c.server.findings)
@@ -133,8 +133,8 @@ func (c *Collector) round(ctx context.Context, checks *errgroup.Group) {
 }
 
 // look collects what the store and the cluster say now. It also returns the
-// directories of the domains' CAs, by Domain.key.
-func (c *Collector) look(ctx context.Context) (Snapshot, map[string]string) {
+// domains' CAs, by Domain.key.
+func (c *Collector) look(ctx context.Context) (Snapshot, map[string]ca) {
 	c.service.look(ctx)
 	c.gate.look(ctx, c.Cluster, c.GateConfiguration)
 	s := Snapshot{
@@ -156,9 +156,9 @@ func (c *Collector) look(ctx context.Context) (Snapshot, map[string]string) {
 	if !c.Cluster.FollowsCertificates() {
 		s.Cluster = "the Certificates in the cluster cannot be read: they are still being read for the first time, or the log of this replica says why not"
 	}
-	var directories map[string]string
-	s.Domains, directories = c.domains(ctx, s.Store.OK)
-	return s, directories
+	var cas map[string]ca
+	s.Domains, cas = c.domains(ctx, s.Store.OK)
+	return s, cas
 }
 
 // reportOtherGroups logs once for each Issuer that its solver is not this one.

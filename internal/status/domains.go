@@ -10,15 +10,18 @@ import (
 	"github.com/signpost-acme/signpost/internal/zone"
 )
 
+// ca is who issues for a domain.
+type ca struct{ directory, account string }
+
 // key tells domains apart: the same one may be wanted in several scopes.
 func (d Domain) key() string { return d.Scope + "/" + d.Name }
 
 // domains returns the domains of all Certificates and Challenges that use us,
-// sorted, and the directories of their CAs by Domain.key. With ask, the store is
+// sorted, and their CAs by Domain.key. With ask, the store is
 // asked who has looked for the Challenges' records.
-func (c *Collector) domains(ctx context.Context, ask bool) ([]Domain, map[string]string) {
+func (c *Collector) domains(ctx context.Context, ask bool) ([]Domain, map[string]ca) {
 	found := map[string]*Domain{}
-	directories := map[string]string{}
+	cas := map[string]ca{}
 	for _, certificate := range c.Cluster.Certificates() {
 		var seen []*Domain
 		for _, name := range certificate.DNSNames {
@@ -27,7 +30,7 @@ func (c *Collector) domains(ctx context.Context, ask bool) ([]Domain, map[string
 				continue
 			}
 			seen = append(seen, d)
-			directories[d.key()] = certificate.Directory
+			cas[d.key()] = ca{certificate.Directory, certificate.Account}
 			d.Certificates = append(d.Certificates, Certificate{
 				Namespace: certificate.Namespace, Name: certificate.Name, Secret: certificate.Secret, DNSNames: certificate.DNSNames,
 				Issuer: certificate.Issuer, Ready: certificate.Ready, Reason: certificate.Reason,
@@ -60,7 +63,7 @@ func (c *Collector) domains(ctx context.Context, ask bool) ([]Domain, map[string
 	for _, key := range slices.Sorted(maps.Keys(found)) {
 		list = append(list, *found[key])
 	}
-	return list, directories
+	return list, cas
 }
 
 // domainOf returns the entry for a name in found, made if need be; nil for a name

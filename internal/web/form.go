@@ -70,7 +70,7 @@ func (f *form) answer(z *zone.Zone, s status.Snapshot) error {
 	if err != nil {
 		return err
 	}
-	f.ASCII, f.Wildcard, f.Record = target.Domain, strings.HasPrefix(f.Domain, "*."), target.Record()
+	f.ASCII, f.Wildcard, f.Record = target.Domain, zone.IsWildcard(f.Domain), target.Record()
 	if u := zone.Unicode(f.ASCII); u != f.ASCII {
 		f.Unicode = u
 	}

@@ -51,7 +51,9 @@ func newParent(dir, bin string, replicas int) (*Parent, error) {
 	p.zones["example.com."].records["delegation"] = strings.Join(delegation, "\n")
 
 	var conf strings.Builder
-	fmt.Fprintf(&conf, "server:\n  ip-address: %s\n  ip-address: %s\n  username: \"\"\n  chroot: \"\"\n  server-count: 1\n", ParentAddress, parentAddress6)
+	// Without a database: the default one is a file of the machine, which another
+	// sandbox may be writing to.
+	fmt.Fprintf(&conf, "server:\n  ip-address: %s\n  ip-address: %s\n  username: \"\"\n  chroot: \"\"\n  server-count: 1\n  database: \"\"\n", ParentAddress, parentAddress6)
 	for option, file := range map[string]string{"pidfile": "nsd.pid", "zonelistfile": "zone.list", "xfrdfile": "xfrd.state", "cookie-secret-file": "cookies"} {
 		fmt.Fprintf(&conf, "  %s: \"%s\"\n", option, filepath.Join(dir, file))
 	}

@@ -55,7 +55,7 @@ func (w *World) installSignpost(ctx context.Context) error {
 	for _, ns := range w.nameservers() {
 		nameservers = append(nameservers, "--nameserver", ns)
 	}
-	w.serving = []string{"--tls-cert-file", cert, "--tls-private-key-file", key, "--secure-port", "8443", "--shutdown-delay", "500ms",
+	w.serving = []string{"--tls-cert-file", cert, "--tls-private-key-file", key, "--secure-port", "8443", "--shutdown-delay", "500ms", "--private-addresses",
 		"--kubeconfig", kubeconfig, "--authentication-kubeconfig", kubeconfig, "--authorization-kubeconfig", kubeconfig}
 	for i := range w.Options.Replicas {
 		args := append([]string{"--zone", Zone,

@@ -15,6 +15,8 @@ http: {port: 8080}
 hostNetwork: false
 dnsPolicy: ""
 checkCluster: true
+resolverOnly: false
+privateAddresses: false
 {{- end }}
 
 {{- define "signpost.defaults" -}}
