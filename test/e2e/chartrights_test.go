@@ -73,7 +73,7 @@ func TestChartRights(t *testing.T) {
 		resource, name, _ := strings.Cut(c.resource, "/")
 		resource, api, _ := strings.Cut(resource, ".")
 		attributes := &authorizationv1.ResourceAttributes{Verb: c.verb, Group: api, Resource: resource, Name: name, Namespace: c.in}
-		if name == "status" {
+		if name == "status" || name == "approval" {
 			attributes.Name, attributes.Subresource = "", name
 		}
 		review, err := w.Kube.AuthorizationV1().SubjectAccessReviews().Create(t.Context(), &authorizationv1.SubjectAccessReview{
