@@ -91,15 +91,15 @@ vet:
 
 lint: ## golangci-lint, and BuildKit's rules for the Dockerfile; both built once from their modules in hack
 	@mkdir -p $(BIN)
-	@cd hack/dockerfile && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o $(BIN)/dockerfile .
+	@cd hack/dockerfile && $(COMPILE) go build -ldflags "-s -w" -o $(BIN)/dockerfile .
 	$(BIN)/dockerfile Dockerfile
-	@cd hack/lint && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o $(BIN)/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	@cd hack/lint && $(COMPILE) go build -ldflags "-s -w" -o $(BIN)/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 	$(COMPILE) $(BIN)/golangci-lint run ./...
 	$(IN_TEST) $(BIN)/golangci-lint run --config ../.golangci.yaml ./...
 
 vulnerabilities: ## look for known vulnerabilities in the code that is called; needs the Internet
 	@mkdir -p $(BIN)
-	@cd hack/vulnerabilities && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o $(BIN)/govulncheck golang.org/x/vuln/cmd/govulncheck
+	@cd hack/vulnerabilities && $(COMPILE) go build -ldflags "-s -w" -o $(BIN)/govulncheck golang.org/x/vuln/cmd/govulncheck
 	@$(BIN)/govulncheck ./...; case $$? in 0) ;; \
 	  3) echo "error: what was found above is really called: update the modules that it names" >&2; exit 1 ;; \
 	  *) echo "error: it was not possible to look, for the reason above; govulncheck needs the Go vulnerability database on the Internet" >&2; exit 1 ;; esac

@@ -39,6 +39,13 @@ func (r *Redis) Keys(ctx context.Context, pattern string) ([]string, error) {
 	return c.Keys(ctx, pattern).Result()
 }
 
+// Values returns the members of a sorted set.
+func (r *Redis) Values(ctx context.Context, key string) ([]string, error) {
+	c := redis.NewClient(&redis.Options{Addr: RedisAddress})
+	defer c.Close()
+	return c.ZRange(ctx, key, 0, -1).Result()
+}
+
 // Changes begins to note what is published on a channel; every change of a record
 // is. The function returns what has been there so far, and goes on noting until
 // ctx is done.
