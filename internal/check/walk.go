@@ -16,7 +16,7 @@ import (
 
 // How the own servers of a name are found.
 //
-// A resolver may remember for days where a zone was served before it moved, and
+// A resolver may have cached for days where a zone was served before it moved, and
 // for an hour that a name does not exist. So it is asked for nothing but the servers
 // of the registry above the domain (com, co.uk), which stay for years, and for the
 // addresses of nameservers that come without glue. From the registry the walk goes
@@ -212,7 +212,7 @@ func (k *looking) askForCut(ctx context.Context, p *place, s server, cuts []stri
 
 // refer goes on to the servers that NS records at apex name.
 func (k *looking) refer(ctx context.Context, p *place, apex string, list []string, glue map[string][]netip.Addr) {
-	if apex == p.name && p.depth == 1 { // the CNAME is hidden, whatever the zone there has
+	if apex == p.name && p.depth == 1 { // a zone cut hides the CNAME
 		k.mu.Lock()
 		p.cut = append(p.cut, list...)
 		k.mu.Unlock()
