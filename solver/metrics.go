@@ -22,7 +22,7 @@ func (m metrics) observe(action string, start time.Time, err error) {
 	m.calls.WithLabelValues(action, result(err)).Observe(time.Since(start).Seconds())
 }
 
-// result tells our own failures from requests that could not be granted: a missing
+// result distinguishes our own failures from requests that could not be granted: a missing
 // CNAME is for the domain's owner, and no reason for an alert.
 func result(err error) string {
 	if err == nil {

@@ -56,7 +56,7 @@ func (c *Checker) look(ctx context.Context, l lookingFor) (Finding, *looking) {
 }
 
 // looking is one look for one record. From the challenge name on, each name of the
-// chain becomes a place, at which see asks whoever is to be asked, all at once; only
+// chain becomes a place, at which see asks all its servers in parallel; only
 // then is it judged, so that the verdict does not depend on who answers first.
 type looking struct {
 	lookingFor

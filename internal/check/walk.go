@@ -23,7 +23,7 @@ import (
 // down the referrals, as the resolver of a CA with nothing in its memory does: the NS
 // records at the parent decide where a zone is. Some resolvers then go by the NS
 // records that the zone has itself (RFC 2181 section 5.4.1), so its servers are asked
-// for those too, and whoever only they name is asked as well. All over TCP, to the
+// for those too, and servers that only they name are asked as well. All over TCP, to the
 // resolver too: a neighbour who can forge UDP cannot forge the look.
 
 const (

@@ -24,7 +24,7 @@ import (
 	"github.com/signpost-acme/signpost/solver"
 )
 
-// issueSettings is what issue is told.
+// issueSettings are the flags of issue.
 type issueSettings struct {
 	kubeconfig string
 	context    string
