@@ -119,7 +119,7 @@ type direct struct {
 // for a new one; one that has been there for a second has to be in the answer.
 func (d *direct) ask(t *testing.T, domain string) {
 	t.Helper()
-	target, err := zones.Target(world.CertManagerNamespace, domain)
+	target, err := world.Target(world.CertManagerNamespace, domain)
 	if err != nil {
 		t.Fatal(err)
 	}
