@@ -24,6 +24,7 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 	"k8s.io/client-go/kubernetes/scheme"
 
+	"github.com/signpost-acme/signpost/internal/poll"
 	"github.com/signpost-acme/signpost/internal/zone"
 )
 
@@ -94,11 +95,7 @@ func notRead(t *testing.T, change func(*Config), objects ...runtime.Object) *wor
 
 func (w *world) eventually(t *testing.T, done func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !done(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("it did not happen")
-		}
-	}
+	poll.True(t, 20*time.Second, "the watch tells", done)
 }
 
 // The solvers of Issuers.
