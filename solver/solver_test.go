@@ -75,7 +75,11 @@ func (w *world) startServer(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	go func() { w.store.Follow(ctx, c); close(done) }()
+	own, err := store.NewRedis(w.zone.Origin(), store.RedisOptions{URL: w.redis.URL()}, slog.New(slog.DiscardHandler)) // as each replica has
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { own.Follow(ctx, c); own.Close(); close(done) }()
 	served := make(chan error, 1)
 	go func() { served <- s.Run(ctx) }()
 	t.Cleanup(func() { cancel(); <-done; <-served })

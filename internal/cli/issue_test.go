@@ -21,6 +21,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/signpost-acme/signpost/internal/dnstest"
+	"github.com/signpost-acme/signpost/internal/poll"
 )
 
 // fakeAPI is an API server that keeps what it is given, by path. A list is an
@@ -175,11 +176,12 @@ func (s *session) wait(t *testing.T) (code int) {
 
 func (s *session) says(t *testing.T, want string) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !strings.Contains(s.out.String(), want); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("no %q in\n%s", want, s.out.String())
+	poll.Until(t, 30*time.Second, "it says so", func() error {
+		if out := s.out.String(); !strings.Contains(out, want) {
+			return fmt.Errorf("no %q in\n%s", want, out)
 		}
-	}
+		return nil
+	})
 }
 
 // ready makes cert-manager done with a Certificate.

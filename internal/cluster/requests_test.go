@@ -270,3 +270,32 @@ func TestParsedIsBounded(t *testing.T) {
 		t.Errorf("%d are remembered", len(p.what))
 	}
 }
+
+// What is remembered of requests follows every change, of themselves and of Issuers.
+func TestRequestsFollowChanges(t *testing.T) {
+	text := csr(t, "", nil, "example.com")
+	r := request("r", text)
+	r.ResourceVersion = "1"
+	w := newWorld(t, nil, r, issuerIn("web", "mine", uriA, ours("")))
+	ctx, requests, issuers := context.Background(), w.cm.CertmanagerV1().CertificateRequests("web"), w.cm.CertmanagerV1().Issuers("web")
+	is := func(what string, ok func([]Request) bool) {
+		t.Helper()
+		t.Log(what)
+		w.eventually(t, func() bool { return ok(w.Requests()) && ok(w.Requests()) })
+	}
+	is("a request", func(l []Request) bool { return len(l) == 1 && !l[0].Denied })
+	denied := request("r", text, ready("False", "Pending", noOrder))
+	denied.ResourceVersion = "2"
+	_, _ = requests.Update(ctx, denied, metav1.UpdateOptions{})
+	is("it is denied", func(l []Request) bool { return len(l) == 1 && l[0].Denied })
+	_, _ = issuers.Update(ctx, issuerIn("web", "mine", uriA, http01()), metav1.UpdateOptions{})
+	is("its name goes elsewhere", func(l []Request) bool { return len(l) == 0 })
+	_, _ = issuers.Update(ctx, issuerIn("web", "mine", uriA, ours("")), metav1.UpdateOptions{})
+	is("and comes back", func(l []Request) bool { return len(l) == 1 })
+	_ = issuers.Delete(ctx, "mine", metav1.DeleteOptions{})
+	is("its Issuer is deleted", func(l []Request) bool { return len(l) == 0 })
+	_, _ = issuers.Create(ctx, issuerIn("web", "mine", uriA, ours("")), metav1.CreateOptions{})
+	is("and made again", func(l []Request) bool { return len(l) == 1 })
+	_ = requests.Delete(ctx, "r", metav1.DeleteOptions{})
+	is("it is gone", func(l []Request) bool { return len(l) == 0 && len(w.memo.Load().known) == 0 })
+}

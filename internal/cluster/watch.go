@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	cmclient "github.com/cert-manager/cert-manager/pkg/client/clientset/versioned"
@@ -68,9 +69,12 @@ type Cluster struct {
 	issuers         kind
 	clusterIssuers  kind
 
-	parsed  parsed
-	strict  tenants
-	changed chan struct{}
+	parsed parsed
+	memo   atomic.Pointer[memo]
+	strict tenants
+
+	issuersChanged atomic.Uint64 // how often, so far
+	changed        chan struct{}
 }
 
 // New returns a Cluster that knows nothing yet: see Run. It connects to nothing.
@@ -114,8 +118,14 @@ func newCluster(c Config, kube kubernetes.Interface, cm cmclient.Interface) (*Cl
 		if k.informer == nil {
 			continue
 		}
-		change := func(o any) { x.strict.note(c, o); x.signal() }
-		handler := cache.ResourceEventHandlerFuncs{AddFunc: change, UpdateFunc: func(_, o any) { change(o) }, DeleteFunc: func(any) { x.signal() }}
+		change := func(o any) {
+			x.strict.note(c, o)
+			if k.informer == x.issuers.informer || k.informer == x.clusterIssuers.informer {
+				x.issuersChanged.Add(1)
+			}
+			x.signal()
+		}
+		handler := cache.ResourceEventHandlerFuncs{AddFunc: change, UpdateFunc: func(_, o any) { change(o) }, DeleteFunc: change}
 		if _, err := k.informer.AddEventHandler(handler); err != nil {
 			return nil, fmt.Errorf("cluster: %w", err)
 		}

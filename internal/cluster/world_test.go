@@ -24,6 +24,7 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 	"k8s.io/client-go/kubernetes/scheme"
 
+	"github.com/signpost-acme/signpost/internal/poll"
 	"github.com/signpost-acme/signpost/internal/zone"
 )
 
@@ -43,7 +44,7 @@ const (
 
 // newWorld returns a Cluster that has read those objects. change changes its
 // settings.
-func newWorld(t *testing.T, change func(*Config), objects ...runtime.Object) *world {
+func newWorld(t testing.TB, change func(*Config), objects ...runtime.Object) *world {
 	t.Helper()
 	w := notRead(t, change, objects...)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -62,7 +63,7 @@ func newWorld(t *testing.T, change func(*Config), objects ...runtime.Object) *wo
 }
 
 // notRead returns a Cluster that has not read anything, because Run is not called.
-func notRead(t *testing.T, change func(*Config), objects ...runtime.Object) *world {
+func notRead(t testing.TB, change func(*Config), objects ...runtime.Object) *world {
 	t.Helper()
 	z, err := zone.New(testZone)
 	if err != nil {
@@ -92,13 +93,9 @@ func notRead(t *testing.T, change func(*Config), objects ...runtime.Object) *wor
 	return w
 }
 
-func (w *world) eventually(t *testing.T, done func() bool) {
+func (w *world) eventually(t testing.TB, done func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !done(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("it did not happen")
-		}
-	}
+	poll.True(t, 20*time.Second, "the watch tells", done)
 }
 
 // The solvers of Issuers.
@@ -161,7 +158,7 @@ func order(namespace, kind, name string, dnsNames ...string) *acmev1.Order {
 }
 
 // csr returns a PKCS #10 request in PEM.
-func csr(t *testing.T, commonName string, ips []net.IP, dnsNames ...string) []byte {
+func csr(t testing.TB, commonName string, ips []net.IP, dnsNames ...string) []byte {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
