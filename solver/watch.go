@@ -18,6 +18,7 @@ import (
 type Challenges interface {
 	Challenges() []cluster.Challenge
 	FollowsChallenges() bool
+	Find(ctx context.Context, domain, key string) ([]cluster.Challenge, error)
 	Current(ctx context.Context, c cluster.Challenge) (cluster.Challenge, error)
 	Nudge(ctx context.Context, c cluster.Challenge) error
 	Tell(ctx context.Context, c cluster.Challenge, reason, message string) error
@@ -28,8 +29,9 @@ type Challenges interface {
 // Watcher looks after the challenges that are under way. One that could not be
 // presented because its CNAME is missing is looked up again and again, and when
 // the CNAME is there cert-manager is nudged to present it. One that was presented,
-// but whose record Redis has lost, gets it back: the Challenges in the API server
-// are the truth. Every replica may run one.
+// but whose record Redis has lost, gets it back, and a value that is left although its
+// Challenge has ended goes: the Challenges in the API server are the truth. Every
+// replica may run one.
 type Watcher struct {
 	Challenges Challenges
 	Store      Store
@@ -42,6 +44,7 @@ type Watcher struct {
 
 	waiting map[string]*waiting // by UID; touched by lookAgain alone
 	endings endings
+	had     had
 }
 
 // waiting is a challenge whose CNAME was not there when it was last looked up.
@@ -84,7 +87,7 @@ func (w *Watcher) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	wg.Go(func() { w.every(ctx, w.lookAgain) })
 	wg.Go(func() { w.every(ctx, w.restore) })
-	wg.Go(func() { w.every(ctx, w.removeReturned) })
+	wg.Go(func() { w.every(ctx, w.tidy) })
 	wg.Wait()
 }
 
@@ -223,36 +226,6 @@ func (w *Watcher) restore(ctx context.Context, challenges []cluster.Challenge) {
 			log.Warn("a record that the store has lost cannot be put back yet", "err", err)
 		case done:
 			log.Info("a record that the store had lost is put back from its Challenge")
-		}
-	}
-}
-
-// removeReturned removes the values that the store has brought back, with an older
-// snapshot say, and that no Challenge has: they were cleaned up. One whose Present
-// may be under way has a Challenge, presented or not.
-func (w *Watcher) removeReturned(ctx context.Context, challenges []cluster.Challenge) {
-	if w.Returned == nil || !w.Challenges.FollowsChallenges() {
-		return
-	}
-	returned := w.Returned()
-	if len(returned) == 0 {
-		return
-	}
-	wanted := map[string]bool{}
-	for _, c := range challenges {
-		if target, err := w.Zone.Target(c.Scope, c.Domain); err == nil {
-			wanted[target.ID.String()+" "+c.Key] = true
-		}
-	}
-	for id, values := range returned {
-		for _, value := range values {
-			if wanted[id.String()+" "+value] {
-				continue
-			}
-			if err := w.Store.Remove(ctx, id, value); err != nil {
-				return // already logged by the store
-			}
-			w.Log.Info("a value that the store has brought back, and that no Challenge has, is removed", "target", w.Zone.Name(id))
 		}
 	}
 }

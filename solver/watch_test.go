@@ -9,7 +9,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/google/uuid"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/signpost-acme/signpost/internal/check"
@@ -29,7 +28,10 @@ type fakeChallenges struct {
 	ended   int    // calls of EndOrder
 	holder  string // of the name
 	unread  bool   // the Challenges have not been read yet
-	told    []string
+
+	unwatched []cluster.Challenge // that the watch does not know yet
+	findErr   error
+	told      []string
 }
 
 func (f *fakeChallenges) Challenges() []cluster.Challenge {
@@ -68,6 +70,17 @@ func (f *fakeChallenges) EndOrder(context.Context, cluster.Challenge) (bool, err
 }
 
 func (f *fakeChallenges) FollowsChallenges() bool { return !f.unread }
+
+func (f *fakeChallenges) Find(_ context.Context, domain, key string) (found []cluster.Challenge, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, c := range slices.Concat(f.watched, f.unwatched) {
+		if c.Domain == domain && c.Key == key {
+			found = append(found, c)
+		}
+	}
+	return found, f.findErr
+}
 
 func (f *fakeChallenges) Holder(cluster.Challenge) string { return f.holder }
 
@@ -165,49 +178,6 @@ func TestWatcherRestores(t *testing.T) {
 				if got, err := store.Values(t.Context(), target.ID); err != nil || !slices.Equal(got, tc.want) {
 					t.Errorf("the store has %q, %v, want %q", got, err, tc.want)
 				}
-			})
-		})
-	}
-}
-
-// What came back with an older snapshot goes, unless a Challenge has it; before the
-// Challenges have been read nothing goes.
-func TestWatcherRemovesWhatCameBack(t *testing.T) {
-	for name, tc := range map[string]struct {
-		unread bool
-		want   []string
-	}{
-		"after the Challenges were read":  {false, []string{"value"}},
-		"before the Challenges were read": {true, []string{"gone", "value"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				z, err := zone.New("acme.example.com")
-				if err != nil {
-					t.Fatal(err)
-				}
-				target, err := z.Target("cert-manager", "example.com")
-				if err != nil {
-					t.Fatal(err)
-				}
-				st := store.NewMemory()
-				for _, v := range []string{"value", "gone"} {
-					if err := st.Add(t.Context(), target.ID, v); err != nil {
-						t.Fatal(err)
-					}
-				}
-				f := &fakeChallenges{watched: []cluster.Challenge{challenge()}, unread: tc.unread}
-				ctx, cancel := context.WithCancel(t.Context())
-				w := &Watcher{Challenges: f, Store: st, Zone: z, Presented: f.presented, Log: slog.New(slog.DiscardHandler),
-					Returned: func() map[uuid.UUID][]string { return map[uuid.UUID][]string{target.ID: {"gone", "value"}} }}
-				go w.Run(ctx)
-				time.Sleep(3 * time.Second)
-				synctest.Wait()
-				if got, err := st.Values(t.Context(), target.ID); err != nil || !slices.Equal(got, tc.want) {
-					t.Errorf("the store has %q, %v, want %q", got, err, tc.want)
-				}
-				cancel()
-				synctest.Wait()
 			})
 		})
 	}
