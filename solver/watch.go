@@ -3,7 +3,6 @@ package solver
 import (
 	"context"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -49,15 +48,30 @@ type Watcher struct {
 
 // waiting is a challenge whose CNAME was not there when it was last looked up.
 type waiting struct {
-	next   time.Time // when it is looked up again
-	told   string    // the last message in an event
-	nudged bool      // since the CNAME was missing last
+	next  time.Time     // when it is looked up again
+	told  string        // the last message in an event
+	again time.Time     // not nudged before; zero for at once
+	gap   time.Duration // until then, at the last nudge; zero if the CNAME has been missing since
 }
+
+// nudged says that cert-manager was nudged. It tries once; if that fails for another
+// reason than the CNAME, its back-off goes on, so the nudge is repeated.
+func (w *waiting) nudged() {
+	w.gap = min(max(2*w.gap, nudgeGap), maxNudgeGap)
+	w.again = time.Now().Add(w.gap)
+}
+
+// spent says that a nudge before now has been in vain, so that the next is due.
+func (w *waiting) spent() { w.again, w.gap = time.Time{}, 0 }
 
 const (
 	watchInterval = time.Second
 	watchTimeout  = 10 * time.Second // of one round
 	watchAtOnce   = 16               // lookups
+
+	// cert-manager backs off for up to 30 minutes.
+	nudgeGap    = 30 * time.Second
+	maxNudgeGap = 5 * time.Minute
 
 	// With the gate, a challenge that has waited for so long ends: see EndOrder. The
 	// CNAME was there when its Order was created, so something else is wrong.
@@ -114,6 +128,10 @@ func (w *Watcher) lookAgain(ctx context.Context, challenges []cluster.Challenge)
 	seen := map[string]bool{}
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, watchAtOnce)
+	works := sync.OnceValue(func() bool {
+		_, err := w.Store.Replicas(ctx)
+		return err == nil // else already logged by the store
+	})
 	for _, c := range challenges {
 		held := c.Reason == "" && !c.Processing && c.State == "" && now.Sub(c.Since) > heldAfter
 		if c.Presented || c.Reason == "" && !held {
@@ -136,7 +154,7 @@ func (w *Watcher) lookAgain(ctx context.Context, challenges []cluster.Challenge)
 				w.tellHolder(ctx, c, entry)
 				return
 			}
-			w.look(ctx, c, entry)
+			w.look(ctx, c, entry, works)
 		})
 	}
 	wg.Wait()
@@ -148,32 +166,50 @@ func (w *Watcher) lookAgain(ctx context.Context, challenges []cluster.Challenge)
 }
 
 // look looks up one CNAME, and tells the result: to people by an event, to
-// cert-manager by a nudge.
-func (w *Watcher) look(ctx context.Context, c cluster.Challenge, entry *waiting) {
-	log := w.logAbout(c)
+// cert-manager by a nudge. works reports whether the store does; without it the
+// nudge would be spent.
+func (w *Watcher) look(ctx context.Context, c cluster.Challenge, entry *waiting, works func() bool) {
 	r := w.LookUp(ctx, c.Scope, c.Domain)
 	permits := r.Status == check.OK || r.Status == check.Warning
 	if r.Status == check.Failed {
-		entry.nudged = false
+		entry.spent()
 		w.tell(ctx, c, entry, "CNAMENeeded", r.Hint)
 	}
-	switch {
-	case w.Gate && (r.Status == check.Failed || time.Since(c.Since) > endAfter) && w.endings.may(c.Scope+"/"+c.Domain, c.UID):
-		ended, err := w.Challenges.EndOrder(ctx, c)
-		switch {
-		case err != nil:
-			log.Warn("the Order of a challenge that cannot succeed cannot be deleted; it keeps its place in cert-manager's queue", "err", err)
-		case ended:
-			log.Info("the Order of a challenge that cannot succeed is deleted; its request waits at the gate")
-		}
-	case permits && !entry.nudged:
-		if err := w.Challenges.Nudge(ctx, c); err != nil {
-			log.Warn("cert-manager cannot be told that the CNAME is there; it finds out by itself, after its back-off", "err", err)
-			return
-		}
-		entry.nudged, entry.told = true, ""
-		log.Info("the CNAME is there; cert-manager is told to go on")
+	if w.Gate && (r.Status == check.Failed || time.Since(c.Since) > endAfter) && w.end(ctx, c) || !permits {
+		return
 	}
+	if !works() {
+		entry.spent()
+		return
+	}
+	if time.Now().Before(entry.again) {
+		return
+	}
+	log := w.logAbout(c)
+	if err := w.Challenges.Nudge(ctx, c); err != nil {
+		log.Warn("cert-manager cannot be told that the CNAME is there; it finds out by itself, after its back-off", "err", err)
+		return
+	}
+	entry.nudged()
+	entry.told = ""
+	log.Info("the CNAME is there; cert-manager is told to go on")
+}
+
+// end ends the Order of a challenge that cannot succeed, if that may be done now, and
+// reports whether it has.
+func (w *Watcher) end(ctx context.Context, c cluster.Challenge) bool {
+	if !w.endings.may(c.Scope+"/"+c.Domain, c.UID) {
+		return false
+	}
+	log := w.logAbout(c)
+	ended, err := w.Challenges.EndOrder(ctx, c)
+	switch {
+	case err != nil:
+		log.Warn("the Order of a challenge that cannot succeed cannot be deleted; it keeps its place in cert-manager's queue", "err", err)
+	case ended:
+		log.Info("the Order of a challenge that cannot succeed is deleted; its request waits at the gate")
+	}
+	return ended
 }
 
 // tellHolder says which Challenge cert-manager works on instead: one per DNS name
@@ -198,52 +234,4 @@ func (w *Watcher) tell(ctx context.Context, c cluster.Challenge, entry *waiting,
 // logAbout returns the log for what is said about a challenge.
 func (w *Watcher) logAbout(c cluster.Challenge) *slog.Logger {
 	return w.Log.With("challenge", traceID(c.Scope, c.Domain, c.Key), "domain", c.Domain, "namespace", c.Namespace, "object", c.Name)
-}
-
-// restore puts back what the store has lost. cert-manager works on few challenges
-// at a time (60 by default), so the store is asked for each. Of a Challenge only
-// the status counts, which cert-manager alone writes, or what this replica knows
-// itself: the rest may be a forgery.
-func (w *Watcher) restore(ctx context.Context, challenges []cluster.Challenge) {
-	for _, c := range challenges {
-		if !c.Presented && !w.Presented(c) {
-			continue
-		}
-		target, err := w.Zone.Target(c.Scope, c.Domain)
-		if err != nil {
-			continue // cert-manager cannot have had it presented
-		}
-		values, err := w.Store.Values(ctx, target.ID)
-		if err != nil {
-			return // the store has said it in the log
-		}
-		if slices.Contains(values, c.Key) {
-			continue
-		}
-		log := w.logAbout(c)
-		switch done, err := w.putBack(ctx, target.ID, c); {
-		case err != nil:
-			log.Warn("a record that the store has lost cannot be put back yet", "err", err)
-		case done:
-			log.Info("a record that the store had lost is put back from its Challenge")
-		}
-	}
-}
-
-// putBack puts one record back, if it is still needed: the watch may be late.
-// The Challenge is read from the API server before, so that nothing comes back
-// that cert-manager has cleaned up, and after, because it may have done so
-// meanwhile: it marks a Challenge as ended first, and then cleans up.
-func (w *Watcher) putBack(ctx context.Context, id uuid.UUID, c cluster.Challenge) (done bool, err error) {
-	now, err := w.Challenges.Current(ctx, c)
-	if err != nil || now.Ended || !now.Presented && !w.Presented(now) {
-		return false, err
-	}
-	if err := w.Store.Add(ctx, id, c.Key); err != nil {
-		return false, err
-	}
-	if now, err = w.Challenges.Current(ctx, c); err == nil && now.Ended {
-		return false, w.Store.Remove(ctx, id, c.Key)
-	}
-	return err == nil, err
 }

@@ -2,9 +2,11 @@ package solver
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -25,7 +27,8 @@ type fakeChallenges struct {
 	current map[types.UID][]cluster.Challenge // one for each Current; the last stays
 	here    bool                              // presented by this replica
 	nudges  int
-	ended   int    // calls of EndOrder
+	ended   int // calls of EndOrder
+	ends    func() bool
 	holder  string // of the name
 	unread  bool   // the Challenges have not been read yet
 
@@ -66,7 +69,7 @@ func (f *fakeChallenges) EndOrder(context.Context, cluster.Challenge) (bool, err
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.ended++
-	return true, nil
+	return f.ends == nil || f.ends(), nil
 }
 
 func (f *fakeChallenges) FollowsChallenges() bool { return !f.unread }
@@ -181,4 +184,74 @@ func TestWatcherRestores(t *testing.T) {
 			})
 		})
 	}
+}
+
+// silentStore is a store that sometimes cannot be reached.
+type silentStore struct {
+	*store.Memory
+	down atomic.Bool
+}
+
+func (s *silentStore) Replicas(ctx context.Context) ([]string, error) {
+	if s.down.Load() {
+		return nil, errors.New("no answer")
+	}
+	return s.Memory.Replicas(ctx)
+}
+
+// A nudge that was spent is repeated: at once when the store works again, and else
+// more and more seldom, while the Challenge has not been presented.
+func TestWatcherNudgesAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		z, err := zone.New("acme.example.com")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := challenge()
+		c.Reason, c.Processing = "the store cannot be reached", true
+		f := &fakeChallenges{watched: []cluster.Challenge{c}}
+		st := &silentStore{Memory: store.NewMemory()}
+		there := func(context.Context, string, string) check.Finding { return check.Finding{Status: check.OK} }
+		w := &Watcher{Challenges: f, Store: st, Zone: z, LookUp: there, Presented: f.presented, Gate: true, Log: slog.New(slog.DiscardHandler)}
+		f.ends = func() bool { return false } // there is no Order to end: it keeps nobody from going on
+		ctx, cancel := context.WithCancel(t.Context())
+		go w.Run(ctx)
+		nudges := func() int {
+			synctest.Wait()
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			n := f.nudges
+			f.nudges = 0
+			return n
+		}
+		time.Sleep(5 * time.Second)
+		if n := nudges(); n != 1 {
+			t.Errorf("%d nudges at first", n)
+		}
+		st.down.Store(true)
+		time.Sleep(5 * time.Minute)
+		if n := nudges(); n != 0 {
+			t.Errorf("%d nudges without a store", n)
+		}
+		st.down.Store(false)
+		time.Sleep(5 * time.Second)
+		if n := nudges(); n != 1 {
+			t.Errorf("%d nudges when the store works again", n)
+		}
+		time.Sleep(10 * time.Minute) // after 30, 60, 120, 240 s
+		if n := nudges(); n != 4 {
+			t.Errorf("%d nudges in ten minutes", n)
+		}
+		time.Sleep(time.Hour)
+		if n := nudges(); n < 11 || n > 13 {
+			t.Errorf("%d nudges in an hour", n)
+		}
+		f.set(func() { f.watched[0].Presented = true })
+		time.Sleep(time.Hour)
+		if n := nudges(); n > 1 {
+			t.Errorf("%d nudges for what is presented", n)
+		}
+		cancel()
+		synctest.Wait()
+	})
 }
