@@ -20,6 +20,8 @@ var (
 	errStoreRefuses = errors.New("Signpost's record store (Redis) does not take the record")                                                                                                        //nolint:staticcheck // a name begins the sentence
 	errNoServer     = errors.New("none of Signpost's DNS servers is running; it is retried, and if this stays, look at the signpost pods and at their log")                                         //nolint:revive // see above
 	errNotServed    = errors.New("not all of Signpost's DNS servers answer with the new record yet; it is retried, and if this stays, the log of the signpost pods names the server and the cause") //nolint:revive // see above
+	errLate         = errors.New("Signpost took too long to look at the domain's record; it is retried, and if this stays, the log of the signpost pods has the cause")                             //nolint:staticcheck,revive // a name begins the sentence
+	errCleanedUp    = errors.New("the challenge has been cleaned up while it was presented; it is retried if it is still needed")
 )
 
 const (

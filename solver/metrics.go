@@ -28,7 +28,7 @@ func result(err error) string {
 	if err == nil {
 		return "success"
 	}
-	for _, ours := range []error{errStore, errStoreRefuses, errNoServer, errNotServed, errChallenges} {
+	for _, ours := range []error{errStore, errStoreRefuses, errNoServer, errNotServed, errChallenges, errLate} {
 		if errors.Is(err, ours) {
 			return "error"
 		}

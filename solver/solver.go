@@ -32,7 +32,7 @@ const Name = "signpost"
 
 const (
 	// presentTimeout keeps Present well inside the 30 s after which the API
-	// server gives up on a webhook.
+	// server gives up on a webhook: cert-manager may call CleanUp then.
 	presentTimeout = 20 * time.Second
 	cleanUpTimeout = 10 * time.Second
 
@@ -104,6 +104,8 @@ func (s *Solver) logAbout(req *whapi.ChallengeRequest) *slog.Logger {
 }
 
 func (s *Solver) doPresent(ctx context.Context, req *whapi.ChallengeRequest) error {
+	call := callOf(req)
+	number := s.presented.call(call, false)
 	strict := s.isStrict(req)
 	req, err := s.scoped(ctx, s.logAbout(req), req)
 	if err != nil {
@@ -126,7 +128,58 @@ func (s *Solver) doPresent(ctx context.Context, req *whapi.ChallengeRequest) err
 		}
 	}
 	log = log.With("target", target.Name)
-	if err := s.store.Add(ctx, target.ID, req.Key); err != nil {
+	if err := s.late(ctx, log, call, number); err != nil {
+		return err
+	}
+	if err := s.add(ctx, log, target, req, call, number); err != nil {
+		return err
+	}
+	if err := s.await(ctx, log, target.Name, req.Key); err != nil {
+		return err
+	}
+	log.Info("presented: every DNS server answers with the challenge's value")
+	return nil
+}
+
+// callOf tells calls for one challenge from those for others.
+func callOf(req *whapi.ChallengeRequest) presentation {
+	return presentation{req.ResourceNamespace, req.DNSName, req.Key}
+}
+
+// late returns an error if nothing may be added any more: nobody waits for it, or
+// it is cleaned up already.
+func (s *Solver) late(ctx context.Context, log *slog.Logger, call presentation, number uint64) error {
+	if ended, _ := s.presented.ended(call, number); ended {
+		log.Info("not presented: the challenge has been cleaned up meanwhile")
+		return errCleanedUp
+	}
+	if ctx.Err() != nil {
+		log.Error("not presented: to look at the domain's record has taken too long", "bound", presentTimeout)
+		return errLate
+	}
+	return nil
+}
+
+// add puts the value into the store. When CleanUp has come meanwhile the value goes
+// again, for CleanUp may have been there before it; unless another Present wants it.
+func (s *Solver) add(ctx context.Context, log *slog.Logger, target zone.Target, req *whapi.ChallengeRequest, call presentation, number uint64) error {
+	err := s.store.Add(ctx, target.ID, req.Key)
+	var ended, again bool
+	if err == nil {
+		ended, again = s.presented.add(call, number, req.ResourceNamespace, req.DNSName, req.Key)
+	} else { // it is not known whether it took effect
+		ended, again = s.presented.ended(call, number)
+	}
+	if ended {
+		log.Info("the challenge has been cleaned up while it was presented")
+		if !again {
+			if err := s.store.Remove(context.WithoutCancel(ctx), target.ID, req.Key); err != nil {
+				log.Warn("a value that is not needed any more cannot be removed yet; the watch does it when its Challenge is gone", "err", err)
+			}
+		}
+		return errCleanedUp
+	}
+	if err != nil {
 		if errors.Is(err, store.ErrLimit) {
 			log.Warn("a challenge is refused", "reason", err)
 			return err
@@ -134,11 +187,6 @@ func (s *Solver) doPresent(ctx context.Context, req *whapi.ChallengeRequest) err
 		log.Error("a challenge cannot be stored", "err", err)
 		return storeError(err)
 	}
-	s.presented.add(req.ResourceNamespace, req.DNSName, req.Key)
-	if err := s.await(ctx, log, target.Name, req.Key); err != nil {
-		return err
-	}
-	log.Info("presented: every DNS server answers with the challenge's value")
 	return nil
 }
 
@@ -151,6 +199,7 @@ func (s *Solver) CleanUp(req *whapi.ChallengeRequest) error {
 	ctx, cancel := context.WithTimeout(context.Background(), cleanUpTimeout)
 	defer cancel()
 	start := time.Now()
+	s.presented.call(callOf(req), true)
 	requests, err := s.scopedAll(ctx, s.logAbout(req), req)
 	for _, r := range requests {
 		if e := s.cleanUp(ctx, r); e != nil {

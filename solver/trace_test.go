@@ -46,7 +46,7 @@ func TestTrace(t *testing.T) {
 		_, _ = solver.Present(req), solver.CleanUp(req)
 		w := &Watcher{Challenges: f, Store: s, Zone: z, LookUp: lookUp, Presented: f.presented, Log: log, waiting: map[string]*waiting{}}
 		w.restore(t.Context(), []cluster.Challenge{c})
-		w.look(t.Context(), c, &waiting{})
+		w.look(t.Context(), c, &waiting{}, func() bool { return true })
 	}
 	result = check.Finding{Status: check.Failed, Hint: "add it"}
 	_ = New(z, store, serves, lookUp, log).Present(req)

@@ -3,7 +3,6 @@ package solver
 import (
 	"context"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -18,6 +17,7 @@ import (
 type Challenges interface {
 	Challenges() []cluster.Challenge
 	FollowsChallenges() bool
+	Find(ctx context.Context, domain, key string) ([]cluster.Challenge, error)
 	Current(ctx context.Context, c cluster.Challenge) (cluster.Challenge, error)
 	Nudge(ctx context.Context, c cluster.Challenge) error
 	Tell(ctx context.Context, c cluster.Challenge, reason, message string) error
@@ -27,8 +27,9 @@ type Challenges interface {
 
 // Watcher follows the challenges that are under way. Where the CNAME is missing it
 // looks it up with back-off, and nudges cert-manager when the CNAME appears. A record
-// that was presented, and that Redis has lost, is put back: the Challenges in the API
-// server are the truth. Every replica may run one; all that it does is idempotent.
+// that was presented, and that Redis has lost, is put back, and a value that is left
+// although its Challenge has ended is removed: the Challenges in the API server are the
+// truth. Every replica may run one; all that it does is idempotent.
 type Watcher struct {
 	Challenges Challenges
 	Store      Store
@@ -41,19 +42,35 @@ type Watcher struct {
 
 	waiting map[string]*waiting // by UID; touched by lookAgain alone
 	endings endings
+	had     had
 }
 
 // waiting is a challenge whose CNAME was not there when it was last looked up.
 type waiting struct {
-	next   time.Time // when it is looked up again
-	told   string    // the last message in an event
-	nudged bool      // since the CNAME was missing last
+	next  time.Time     // when it is looked up again
+	told  string        // the last message in an event
+	again time.Time     // not nudged before; zero for at once
+	gap   time.Duration // until then, at the last nudge; zero if the CNAME has been missing since
 }
+
+// nudged says that cert-manager was nudged. It tries once; if that fails for another
+// reason than the CNAME, its back-off goes on, so the nudge is repeated.
+func (w *waiting) nudged() {
+	w.gap = min(max(2*w.gap, nudgeGap), maxNudgeGap)
+	w.again = time.Now().Add(w.gap)
+}
+
+// spent says that a nudge before now has been in vain, so that the next is due.
+func (w *waiting) spent() { w.again, w.gap = time.Time{}, 0 }
 
 const (
 	watchInterval = time.Second
 	watchTimeout  = 10 * time.Second // of one round
 	watchAtOnce   = 16               // lookups
+
+	// cert-manager backs off for up to 30 minutes.
+	nudgeGap    = 30 * time.Second
+	maxNudgeGap = 5 * time.Minute
 
 	// With the gate, a challenge that has waited for so long ends: see EndOrder. The
 	// CNAME was there when its Order was created, so something else is wrong.
@@ -76,18 +93,18 @@ func pause(asked time.Duration) time.Duration {
 	}
 }
 
-// Run watches until ctx is done. Restoring has a loop of its own, so that slow
-// looks do not delay it.
+// Run watches until ctx is done. Restoring has a loop of its own, so that no look,
+// however slow, keeps a value away that Redis has lost.
 func (w *Watcher) Run(ctx context.Context) {
 	w.waiting = map[string]*waiting{}
 	var wg sync.WaitGroup
 	wg.Go(func() { w.every(ctx, w.lookAgain) })
 	wg.Go(func() { w.every(ctx, w.restore) })
-	wg.Go(func() { w.every(ctx, w.removeReturned) })
+	wg.Go(func() { w.every(ctx, w.tidy) })
 	wg.Wait()
 }
 
-// every calls do with the current Challenges, every watchInterval.
+// every calls do with the Challenges of the moment, again and again.
 func (w *Watcher) every(ctx context.Context, do func(context.Context, []cluster.Challenge)) {
 	ticker := time.NewTicker(watchInterval)
 	defer ticker.Stop()
@@ -110,6 +127,10 @@ func (w *Watcher) lookAgain(ctx context.Context, challenges []cluster.Challenge)
 	seen := map[string]bool{}
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, watchAtOnce)
+	works := sync.OnceValue(func() bool {
+		_, err := w.Store.Replicas(ctx)
+		return err == nil // else already logged by the store
+	})
 	for _, c := range challenges {
 		held := c.Reason == "" && !c.Processing && c.State == "" && now.Sub(c.Since) > heldAfter
 		if c.Presented || c.Reason == "" && !held {
@@ -132,7 +153,7 @@ func (w *Watcher) lookAgain(ctx context.Context, challenges []cluster.Challenge)
 				w.tellHolder(ctx, c, entry)
 				return
 			}
-			w.look(ctx, c, entry)
+			w.look(ctx, c, entry, works)
 		})
 	}
 	wg.Wait()
@@ -144,32 +165,50 @@ func (w *Watcher) lookAgain(ctx context.Context, challenges []cluster.Challenge)
 }
 
 // look looks up one CNAME, and reports the result: to people by an event, to
-// cert-manager by a nudge.
-func (w *Watcher) look(ctx context.Context, c cluster.Challenge, entry *waiting) {
-	log := w.logAbout(c)
+// cert-manager by a nudge. works reports whether the store does; without it the
+// nudge would be spent.
+func (w *Watcher) look(ctx context.Context, c cluster.Challenge, entry *waiting, works func() bool) {
 	r := w.LookUp(ctx, c.Scope, c.Domain)
 	permits := r.Status == check.OK || r.Status == check.Warning
 	if r.Status == check.Failed {
-		entry.nudged = false
+		entry.spent()
 		w.tell(ctx, c, entry, "CNAMENeeded", r.Hint)
 	}
-	switch {
-	case w.Gate && (r.Status == check.Failed || time.Since(c.Since) > endAfter) && w.endings.may(c.Scope+"/"+c.Domain, c.UID):
-		ended, err := w.Challenges.EndOrder(ctx, c)
-		switch {
-		case err != nil:
-			log.Warn("the Order of a challenge that cannot succeed cannot be deleted; it keeps its place in cert-manager's queue", "err", err)
-		case ended:
-			log.Info("the Order of a challenge that cannot succeed is deleted; its request waits at the gate")
-		}
-	case permits && !entry.nudged:
-		if err := w.Challenges.Nudge(ctx, c); err != nil {
-			log.Warn("cert-manager cannot be told that the CNAME is there; it retries after its back-off", "err", err)
-			return
-		}
-		entry.nudged, entry.told = true, ""
-		log.Info("the CNAME is there; cert-manager is told to go on")
+	if w.Gate && (r.Status == check.Failed || time.Since(c.Since) > endAfter) && w.end(ctx, c) || !permits {
+		return
 	}
+	if !works() {
+		entry.spent()
+		return
+	}
+	if time.Now().Before(entry.again) {
+		return
+	}
+	log := w.logAbout(c)
+	if err := w.Challenges.Nudge(ctx, c); err != nil {
+		log.Warn("cert-manager cannot be told that the CNAME is there; it retries after its back-off", "err", err)
+		return
+	}
+	entry.nudged()
+	entry.told = ""
+	log.Info("the CNAME is there; cert-manager is told to go on")
+}
+
+// end ends the Order of a challenge that cannot succeed, if that may be done now, and
+// reports whether it has.
+func (w *Watcher) end(ctx context.Context, c cluster.Challenge) bool {
+	if !w.endings.may(c.Scope+"/"+c.Domain, c.UID) {
+		return false
+	}
+	log := w.logAbout(c)
+	ended, err := w.Challenges.EndOrder(ctx, c)
+	switch {
+	case err != nil:
+		log.Warn("the Order of a challenge that cannot succeed cannot be deleted; it keeps its place in cert-manager's queue", "err", err)
+	case ended:
+		log.Info("the Order of a challenge that cannot succeed is deleted; its request waits at the gate")
+	}
+	return ended
 }
 
 // tellHolder says which Challenge cert-manager works on instead: one per DNS name
@@ -191,85 +230,7 @@ func (w *Watcher) tell(ctx context.Context, c cluster.Challenge, entry *waiting,
 	entry.told = message
 }
 
-// logAbout returns the log for lines about a challenge.
+// logAbout returns the log for what is said about a challenge.
 func (w *Watcher) logAbout(c cluster.Challenge) *slog.Logger {
 	return w.Log.With("challenge", traceID(c.Scope, c.Domain, c.Key), "domain", c.Domain, "namespace", c.Namespace, "object", c.Name)
-}
-
-// restore puts back what the store has lost. cert-manager works on few challenges
-// at a time (60 by default), so the store is asked for each. Of a Challenge only
-// the status counts, which cert-manager alone writes, or what this replica knows
-// itself: the rest may be a forgery.
-func (w *Watcher) restore(ctx context.Context, challenges []cluster.Challenge) {
-	for _, c := range challenges {
-		if !c.Presented && !w.Presented(c) {
-			continue
-		}
-		target, err := w.Zone.Target(c.Scope, c.Domain)
-		if err != nil {
-			continue // cert-manager cannot have had it presented
-		}
-		values, err := w.Store.Values(ctx, target.ID)
-		if err != nil {
-			return // already logged by the store
-		}
-		if slices.Contains(values, c.Key) {
-			continue
-		}
-		log := w.logAbout(c)
-		switch done, err := w.putBack(ctx, target.ID, c); {
-		case err != nil:
-			log.Warn("a record that the store has lost cannot be put back yet", "err", err)
-		case done:
-			log.Info("a record that the store had lost is put back from its Challenge")
-		}
-	}
-}
-
-// removeReturned removes the values that the store has brought back, with an older
-// snapshot say, and that no Challenge has: they were cleaned up. One whose Present
-// may be under way has a Challenge, presented or not.
-func (w *Watcher) removeReturned(ctx context.Context, challenges []cluster.Challenge) {
-	if w.Returned == nil || !w.Challenges.FollowsChallenges() {
-		return
-	}
-	returned := w.Returned()
-	if len(returned) == 0 {
-		return
-	}
-	wanted := map[string]bool{}
-	for _, c := range challenges {
-		if target, err := w.Zone.Target(c.Scope, c.Domain); err == nil {
-			wanted[target.ID.String()+" "+c.Key] = true
-		}
-	}
-	for id, values := range returned {
-		for _, value := range values {
-			if wanted[id.String()+" "+value] {
-				continue
-			}
-			if err := w.Store.Remove(ctx, id, value); err != nil {
-				return // already logged by the store
-			}
-			w.Log.Info("a value that the store has brought back, and that no Challenge has, is removed", "target", w.Zone.Name(id))
-		}
-	}
-}
-
-// putBack puts one record back, if it is still needed: the watch may be late.
-// The Challenge is read from the API server before, so that nothing comes back
-// that cert-manager has cleaned up, and after, because it may have done so
-// meanwhile: it marks a Challenge as ended first, and then cleans up.
-func (w *Watcher) putBack(ctx context.Context, id uuid.UUID, c cluster.Challenge) (done bool, err error) {
-	now, err := w.Challenges.Current(ctx, c)
-	if err != nil || now.Ended || !now.Presented && !w.Presented(now) {
-		return false, err
-	}
-	if err := w.Store.Add(ctx, id, c.Key); err != nil {
-		return false, err
-	}
-	if now, err = w.Challenges.Current(ctx, c); err == nil && now.Ended {
-		return false, w.Store.Remove(ctx, id, c.Key)
-	}
-	return err == nil, err
 }

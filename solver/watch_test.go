@@ -2,14 +2,15 @@ package solver
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/google/uuid"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/signpost-acme/signpost/internal/check"
@@ -26,10 +27,14 @@ type fakeChallenges struct {
 	current map[types.UID][]cluster.Challenge // one for each Current; the last stays
 	here    bool                              // presented by this replica
 	nudges  int
-	ended   int    // calls of EndOrder
+	ended   int // calls of EndOrder
+	ends    func() bool
 	holder  string // of the name
 	unread  bool   // the Challenges have not been read yet
-	told    []string
+
+	unwatched []cluster.Challenge // that the watch does not know yet
+	findErr   error
+	told      []string
 }
 
 func (f *fakeChallenges) Challenges() []cluster.Challenge {
@@ -64,10 +69,21 @@ func (f *fakeChallenges) EndOrder(context.Context, cluster.Challenge) (bool, err
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.ended++
-	return true, nil
+	return f.ends == nil || f.ends(), nil
 }
 
 func (f *fakeChallenges) FollowsChallenges() bool { return !f.unread }
+
+func (f *fakeChallenges) Find(_ context.Context, domain, key string) (found []cluster.Challenge, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, c := range slices.Concat(f.watched, f.unwatched) {
+		if c.Domain == domain && c.Key == key {
+			found = append(found, c)
+		}
+	}
+	return found, f.findErr
+}
 
 func (f *fakeChallenges) Holder(cluster.Challenge) string { return f.holder }
 
@@ -170,45 +186,72 @@ func TestWatcherRestores(t *testing.T) {
 	}
 }
 
-// What came back with an older snapshot goes, unless a Challenge has it; before the
-// Challenges have been read nothing goes.
-func TestWatcherRemovesWhatCameBack(t *testing.T) {
-	for name, tc := range map[string]struct {
-		unread bool
-		want   []string
-	}{
-		"after the Challenges were read":  {false, []string{"value"}},
-		"before the Challenges were read": {true, []string{"gone", "value"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				z, err := zone.New("acme.example.com")
-				if err != nil {
-					t.Fatal(err)
-				}
-				target, err := z.Target("cert-manager", "example.com")
-				if err != nil {
-					t.Fatal(err)
-				}
-				st := store.NewMemory()
-				for _, v := range []string{"value", "gone"} {
-					if err := st.Add(t.Context(), target.ID, v); err != nil {
-						t.Fatal(err)
-					}
-				}
-				f := &fakeChallenges{watched: []cluster.Challenge{challenge()}, unread: tc.unread}
-				ctx, cancel := context.WithCancel(t.Context())
-				w := &Watcher{Challenges: f, Store: st, Zone: z, Presented: f.presented, Log: slog.New(slog.DiscardHandler),
-					Returned: func() map[uuid.UUID][]string { return map[uuid.UUID][]string{target.ID: {"gone", "value"}} }}
-				go w.Run(ctx)
-				time.Sleep(3 * time.Second)
-				synctest.Wait()
-				if got, err := st.Values(t.Context(), target.ID); err != nil || !slices.Equal(got, tc.want) {
-					t.Errorf("the store has %q, %v, want %q", got, err, tc.want)
-				}
-				cancel()
-				synctest.Wait()
-			})
-		})
+// silentStore is a store that sometimes cannot be reached.
+type silentStore struct {
+	*store.Memory
+	down atomic.Bool
+}
+
+func (s *silentStore) Replicas(ctx context.Context) ([]string, error) {
+	if s.down.Load() {
+		return nil, errors.New("no answer")
 	}
+	return s.Memory.Replicas(ctx)
+}
+
+// A nudge that was spent is repeated: at once when the store works again, and else
+// more and more seldom, while the Challenge has not been presented.
+func TestWatcherNudgesAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		z, err := zone.New("acme.example.com")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := challenge()
+		c.Reason, c.Processing = "the store cannot be reached", true
+		f := &fakeChallenges{watched: []cluster.Challenge{c}}
+		st := &silentStore{Memory: store.NewMemory()}
+		there := func(context.Context, string, string) check.Finding { return check.Finding{Status: check.OK} }
+		w := &Watcher{Challenges: f, Store: st, Zone: z, LookUp: there, Presented: f.presented, Gate: true, Log: slog.New(slog.DiscardHandler)}
+		f.ends = func() bool { return false } // there is no Order to end: it keeps nobody from going on
+		ctx, cancel := context.WithCancel(t.Context())
+		go w.Run(ctx)
+		nudges := func() int {
+			synctest.Wait()
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			n := f.nudges
+			f.nudges = 0
+			return n
+		}
+		time.Sleep(5 * time.Second)
+		if n := nudges(); n != 1 {
+			t.Errorf("%d nudges at first", n)
+		}
+		st.down.Store(true)
+		time.Sleep(5 * time.Minute)
+		if n := nudges(); n != 0 {
+			t.Errorf("%d nudges without a store", n)
+		}
+		st.down.Store(false)
+		time.Sleep(5 * time.Second)
+		if n := nudges(); n != 1 {
+			t.Errorf("%d nudges when the store works again", n)
+		}
+		time.Sleep(10 * time.Minute) // after 30, 60, 120, 240 s
+		if n := nudges(); n != 4 {
+			t.Errorf("%d nudges in ten minutes", n)
+		}
+		time.Sleep(time.Hour)
+		if n := nudges(); n < 11 || n > 13 {
+			t.Errorf("%d nudges in an hour", n)
+		}
+		f.set(func() { f.watched[0].Presented = true })
+		time.Sleep(time.Hour)
+		if n := nudges(); n > 1 {
+			t.Errorf("%d nudges for what is presented", n)
+		}
+		cancel()
+		synctest.Wait()
+	})
 }

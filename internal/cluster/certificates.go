@@ -20,6 +20,7 @@ type Certificate struct {
 	Issuer      string   // kind/name
 	Directory   string   // URL of the CA's ACME directory
 	Account     string   // URI of the Issuer's account there; empty before it is registered
+	IssuerReady bool     // cert-manager has found the Issuer, as it is specified, to work
 	Ready       bool
 	Reason      string // cert-manager's words, when it is not ready
 	NotAfter    *time.Time
@@ -78,7 +79,7 @@ func (x *Cluster) FollowsCertificates() bool {
 func newCertificate(c *cmv1.Certificate, ref IssuerRef, i issuer, scope string, dnsNames []string) Certificate {
 	out := Certificate{
 		Namespace: c.Namespace, Name: c.Name, Secret: c.Spec.SecretName, DNSNames: dnsNames,
-		Scope: scope, Issuer: ref.Kind + "/" + ref.Name, Directory: i.acme.Server, Account: i.account,
+		Scope: scope, Issuer: ref.Kind + "/" + ref.Name, Directory: i.acme.Server, Account: i.account, IssuerReady: i.ready,
 	}
 	for _, condition := range c.Status.Conditions {
 		if condition.Type == cmv1.CertificateConditionReady {

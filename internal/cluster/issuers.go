@@ -7,6 +7,7 @@ import (
 
 	acmev1 "github.com/cert-manager/cert-manager/pkg/apis/acme/v1"
 	cmv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
+	cmmeta "github.com/cert-manager/cert-manager/pkg/apis/meta/v1"
 )
 
 // The kinds of Issuers.
@@ -67,12 +68,16 @@ func foreign(group string) bool {
 type issuer struct {
 	acme    *acmev1.ACMEIssuer // nil for one that is not of the type ACME
 	account string             // URI of its ACME account, empty while cert-manager has not registered what is specified
+	ready   bool               // as it is specified
 }
 
 func issuerOf(i cmv1.GenericIssuer) issuer {
 	out := issuer{acme: i.GetSpec().ACME}
 	if s := i.GetStatus(); s != nil && s.ACME != nil && isObserved(i) {
 		out.account = s.ACME.URI
+		out.ready = slices.ContainsFunc(s.Conditions, func(c cmv1.IssuerCondition) bool {
+			return c.Type == cmv1.IssuerConditionReady && c.Status == cmmeta.ConditionTrue
+		})
 	}
 	return out
 }

@@ -47,6 +47,8 @@ func (c *Collector) checkServer(ctx context.Context, checks *errgroup.Group) {
 // checkDomains checks those that are due, a few at a time, and forgets those that
 // no Certificate and no Challenge has any more. cas are who issues for them.
 func (c *Collector) checkDomains(ctx context.Context, domains []Domain, cas map[string]ca, checks *errgroup.Group) {
+	checker, ok := c.Checker.(*check.Checker)
+	c.cas.use(c.Cluster.Certificates(), ok && checker.PrivateAddresses)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	wanted := map[string]bool{}
