@@ -50,6 +50,8 @@ type Checker struct {
 	registries registries
 	instead    instead
 
+	peeks peeks
+
 	system struct { // the resolvers of /etc/resolv.conf
 		once sync.Once
 		list []string

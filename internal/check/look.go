@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -88,6 +89,7 @@ type place struct {
 // told is what one server says about a place.
 type told struct {
 	who    string
+	addr   netip.Addr
 	lame   string   // why it counts for nothing; "" if it answers authoritatively
 	cnames []string // where CNAMEs lead; mostly one
 	txt    bool     // there is a TXT record
@@ -106,6 +108,9 @@ func (k *looking) run(ctx context.Context) Finding {
 	defer cancel()
 	k.follow(crawl, k.Challenge, 1)
 	k.wg.Wait()
+	if p := k.places[k.Challenge]; p != nil {
+		k.c.peeks.remember(p.name, p.told)
+	}
 	r := k.judge(ctx, []string{k.Challenge})
 	if r.Status == OK && crawl.Err() != nil {
 		return k.result(cnameUnknown, Unknown, "DNS servers too slow to ask all of them",

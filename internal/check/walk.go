@@ -151,7 +151,7 @@ func (k *looking) visit(ctx context.Context, p *place, at set) {
 // and who else serves the zone. It is never more than two connections at a time: some
 // servers have few.
 func (k *looking) askServer(ctx context.Context, p *place, apex string, s server) {
-	t := told{who: s.String()}
+	t := told{who: s.String(), addr: s.addr}
 	txt, err := k.askTCP(ctx, s, p.name, dns.TypeTXT)
 	switch {
 	case err != nil:

@@ -43,7 +43,7 @@ func answer(t *testing.T, w *httptest.ResponseRecorder) *admissionv1.AdmissionRe
 
 // TestHandler: what is no AdmissionReview is said to be none.
 func TestHandler(t *testing.T) {
-	g := New(issuers(t), NewLooks((&fakeDNS{}).look, &fakeShared{}), certManager, discard)
+	g := New(issuers(t), NewLooks((&fakeDNS{}).look, always, &fakeShared{}), certManager, discard)
 	good := body(t, admission(t, "CREATE", nil, orderFor("others", "example.com")))
 	for name, tc := range map[string]struct {
 		method, body string
@@ -90,7 +90,7 @@ func TestHandler(t *testing.T) {
 // longer than sharing: the slots bound what is under way, and the rest is told so.
 func TestReviewsNeverWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := New(issuers(t), NewLooks((&fakeDNS{}).look, &fakeShared{hangs: true}), certManager, discard)
+		g := New(issuers(t), NewLooks((&fakeDNS{}).look, always, &fakeShared{hangs: true}), certManager, discard)
 		text := body(t, admission(t, "CREATE", nil, orderFor("ours", "example.com")))
 		codes := map[int]int{}
 		var mu sync.Mutex
@@ -119,7 +119,7 @@ func TestReviewsNeverWait(t *testing.T) {
 
 // Whoever sends slowly, or nothing, takes nobody's slot, and is cut off.
 func TestSlowSenders(t *testing.T) {
-	g := New(issuers(t), NewLooks((&fakeDNS{}).look, &fakeShared{}), certManager, discard)
+	g := New(issuers(t), NewLooks((&fakeDNS{}).look, always, &fakeShared{}), certManager, discard)
 	server := httptest.NewServer(g)
 	defer server.Close()
 	var wg sync.WaitGroup

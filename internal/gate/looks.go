@@ -55,9 +55,10 @@ type Look func(ctx context.Context, scope, domain string) check.Finding
 // Looks looks at owners' records, and remembers what it saw and when. Its methods
 // may be called from many goroutines.
 type Looks struct {
-	look   Look
-	shared Shared
-	now    func() time.Time
+	look    Look
+	changed Changed
+	shared  Shared
+	now     func() time.Time
 
 	flights singleflight.Group
 	mu      sync.Mutex
@@ -71,9 +72,13 @@ type seen struct {
 }
 
 // NewLooks returns Looks that remember nothing yet.
-func NewLooks(look Look, shared Shared) *Looks {
-	return &Looks{look: look, shared: shared, now: time.Now, known: map[uuid.UUID]seen{}}
+func NewLooks(look Look, changed Changed, shared Shared) *Looks {
+	return &Looks{look: look, changed: changed, shared: shared, now: time.Now, known: map[uuid.UUID]seen{}}
 }
+
+// Changed reports, at little cost, whether a look may find something else than it did
+// the last time. See check.Checker.Changed.
+type Changed func(ctx context.Context, t zone.Target) bool
 
 // Permits reports whether a finding lets an Order through.
 func Permits(f check.Finding) bool { return f.Status == check.OK || f.Status == check.Warning }
@@ -110,6 +115,15 @@ func (l *Looks) Within(ctx context.Context, t zone.Target, age time.Duration) ch
 	return l.Now(ctx, t)
 }
 
+// again is Within for a record that is looked at every few seconds: one that was
+// missing is asked about at little cost before it is looked at again.
+func (l *Looks) again(ctx context.Context, t zone.Target) check.Finding {
+	if s, ok := l.recall(t.ID); ok && s.finding.Status == check.Failed && !l.changed(ctx, t) {
+		return s.finding
+	}
+	return l.Within(ctx, t, time.Second)
+}
+
 // All looks at all targets, and returns the finding for the first of them that does
 // not permit; ok is true if all permit.
 func (l *Looks) All(ctx context.Context, targets []zone.Target) (worst check.Finding, ok bool) {
@@ -117,7 +131,7 @@ func (l *Looks) All(ctx context.Context, targets []zone.Target) (worst check.Fin
 		findings := make([]check.Finding, len(some))
 		var wg sync.WaitGroup
 		for i, t := range some {
-			wg.Go(func() { findings[i] = l.Within(ctx, t, time.Second) })
+			wg.Go(func() { findings[i] = l.again(ctx, t) })
 		}
 		wg.Wait()
 		for _, f := range findings {

@@ -86,7 +86,7 @@ func TestFresh(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				dns, shared := &fakeDNS{}, &fakeShared{}
-				here, other := NewLooks(dns.look, shared), NewLooks(dns.look, shared)
+				here, other := NewLooks(dns.look, always, shared), NewLooks(dns.look, always, shared)
 				on := target(t, "web", "example.com")
 				tc.do(t, dns, shared, here, other, on)
 				looks, began := dns.count(), time.Now()
@@ -110,7 +110,7 @@ func TestFresh(t *testing.T) {
 func TestLooksAreShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dns := &fakeDNS{takes: time.Second}
-		l := NewLooks(dns.look, &fakeShared{})
+		l := NewLooks(dns.look, always, &fakeShared{})
 		on := target(t, "web", "example.com")
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
@@ -141,7 +141,7 @@ func TestLooksAreShared(t *testing.T) {
 func TestWithin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dns := &fakeDNS{}
-		l := NewLooks(dns.look, &fakeShared{})
+		l := NewLooks(dns.look, always, &fakeShared{})
 		on := target(t, "web", "example.com")
 		for i, step := range []struct {
 			after time.Duration
@@ -177,7 +177,7 @@ func TestAll(t *testing.T) {
 			}
 			return there
 		}
-		l := NewLooks(dns.look, &fakeShared{})
+		l := NewLooks(dns.look, always, &fakeShared{})
 		for range 3 {
 			if f, ok := l.All(t.Context(), list); ok || f.Hint != list[5].Domain {
 				t.Errorf("All = %+v, %v", f, ok)
@@ -199,7 +199,7 @@ func TestAll(t *testing.T) {
 
 // What is remembered is bounded, and the oldest goes first.
 func TestLooksAreBounded(t *testing.T) {
-	l := NewLooks(nil, nil)
+	l := NewLooks(nil, always, nil)
 	now := time.Now()
 	id := func(i int) uuid.UUID { return uuid.NewSHA1(uuid.Nil, fmt.Append(nil, i)) }
 	for i := range maxLooks {
@@ -224,4 +224,35 @@ func TestLooksAreBounded(t *testing.T) {
 			t.Fatal("an old look is remembered, while younger ones had to go")
 		}
 	}
+}
+
+// always is Changed for a record about which nothing is known.
+func always(context.Context, zone.Target) bool { return true }
+
+// A missing record is asked about at little cost, and looked at only when something
+// may have changed.
+func TestLooksAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		target := target(t, "cert-manager", "example.com")
+		finding, looks, changed := check.Finding{Status: check.Failed}, 0, false
+		l := NewLooks(func(context.Context, string, string) check.Finding { looks++; return finding },
+			func(context.Context, zone.Target) bool { return changed }, &fakeShared{})
+		for range 5 {
+			if _, ok := l.All(t.Context(), []zone.Target{target}); ok {
+				t.Fatal("a missing record permits")
+			}
+		}
+		if looks != 1 {
+			t.Errorf("%d looks for a record that is missing and does not change", looks)
+		}
+		finding, changed = check.Finding{Status: check.OK}, true
+		if _, ok := l.All(t.Context(), []zone.Target{target}); !ok || looks != 2 {
+			t.Errorf("the record is there: %v after %d looks", ok, looks)
+		}
+		changed = false
+		time.Sleep(2 * time.Second)
+		if _, ok := l.All(t.Context(), []zone.Target{target}); !ok || looks != 3 {
+			t.Errorf("a record that was there is looked at again: %v after %d looks", ok, looks)
+		}
+	})
 }

@@ -150,7 +150,7 @@ func TestReview(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				dns := &fakeDNS{}
-				looks := NewLooks(dns.look, &fakeShared{})
+				looks := NewLooks(dns.look, always, &fakeShared{})
 				looks.Now(t.Context(), target(t, "web", seen))
 				g := New(issuers(t), looks, certManager, discard)
 				allowed, text := g.Review(t.Context(), tc.request)
@@ -174,7 +174,7 @@ func TestReview(t *testing.T) {
 // Time passes, and with it the permission.
 func TestReviewForgets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		looks := NewLooks((&fakeDNS{}).look, &fakeShared{})
+		looks := NewLooks((&fakeDNS{}).look, always, &fakeShared{})
 		g := New(issuers(t), looks, certManager, discard)
 		looks.Now(t.Context(), target(t, "web", "seen.example.com"))
 		time.Sleep(fresh)
@@ -232,7 +232,7 @@ func TestDenial(t *testing.T) {
 func TestDenialDoesNotVary(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dns := &fakeDNS{}
-		looks := NewLooks(dns.look, &fakeShared{})
+		looks := NewLooks(dns.look, always, &fakeShared{})
 		g := New(issuers(t), looks, certManager, discard)
 		texts := map[string]bool{}
 		for i := range 50 {

@@ -31,7 +31,7 @@ func watching(t *testing.T, test func(t *testing.T, w *watched)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := &watched{fakeCluster: newFakeCluster(), dns: &fakeDNS{}}
-		w.looks = NewLooks(w.dns.look, &fakeShared{})
+		w.looks = NewLooks(w.dns.look, always, &fakeShared{})
 		w.watcher = NewWatcher(w, w.looks, all, discard)
 		run(t, w.watcher)
 		test(t, w)
@@ -253,7 +253,7 @@ func TestFlappingDomain(t *testing.T) {
 		}}
 		c.requests = []cluster.Request{requestFor(t, "r", true, "example.com")} // nudged or not
 		for range 2 {
-			run(t, NewWatcher(c, NewLooks(dns.look, shared), all, discard))
+			run(t, NewWatcher(c, NewLooks(dns.look, always, shared), all, discard))
 		}
 		for range 5 {
 			before := c.nudged()
@@ -361,7 +361,7 @@ func TestWorkIsShared(t *testing.T) {
 		var dns [2]*fakeDNS
 		for i := range dns {
 			dns[i] = &fakeDNS{says: func(string) check.Finding { return missing }}
-			run(t, NewWatcher(c, NewLooks(dns[i].look, &fakeShared{}), mine(i), discard))
+			run(t, NewWatcher(c, NewLooks(dns[i].look, always, &fakeShared{}), mine(i), discard))
 		}
 		r := requestFor(t, "r", true, "example.com")
 		c.set(func() {

@@ -1,0 +1,86 @@
+package check
+
+import (
+	"context"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"github.com/signpost-acme/signpost/internal/zone"
+)
+
+const (
+	// peekLifetime is how long after a look a peek may stand for another: a record that
+	// the one server that is asked gets last, or that a zone gets that has moved, is
+	// seen that much later.
+	peekLifetime = 30 * time.Second
+
+	// maxPeeks bounds what is remembered; beyond, every look is a whole one.
+	maxPeeks = 50_000
+)
+
+// peeks remembers, by challenge name, a server that had no CNAME there when it was
+// last looked, and what it said instead.
+type peeks struct {
+	mu    sync.Mutex
+	known map[string]peeked
+}
+
+type peeked struct {
+	server      netip.Addr
+	txt, exists bool
+	at          time.Time
+}
+
+// remember keeps, after a look that found no record, what the first server said that
+// answered authoritatively. A CNAME is not kept: where it leads could change unseen.
+func (p *peeks) remember(name string, all []told) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.known, name)
+	var first *told
+	for i, t := range all {
+		if len(t.cnames) > 0 {
+			return
+		}
+		if t.lame == "" && (first == nil || t.addr.Less(first.addr)) {
+			first = &all[i]
+		}
+	}
+	if first == nil {
+		return
+	}
+	if p.known == nil || len(p.known) >= maxPeeks {
+		p.known = map[string]peeked{}
+	}
+	p.known[name] = peeked{first.addr, first.txt, first.exists, time.Now()}
+}
+
+func (p *peeks) recall(name string) (peeked, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	known, ok := p.known[name]
+	return known, ok && time.Since(known.at) < peekLifetime
+}
+
+// Changed reports whether Look may well find something else than it did the last time,
+// for the price of one question over UDP to one of the domain's own servers, instead
+// of a dozen over TCP to all. It is for records that are missing, and that are looked
+// at every few seconds: it is true whenever it cannot tell, and nothing is let through
+// for it. It takes no longer than one timeout.
+func (c *Checker) Changed(ctx context.Context, t zone.Target) bool {
+	known, ok := c.peeks.recall(t.Challenge)
+	if !ok || c.ResolverOnly {
+		return true
+	}
+	q := newQuery(t.Challenge, dns.TypeTXT)
+	q.RecursionDesired = false
+	m, err := c.once(ctx, "udp", c.at(known.server), q)
+	if err != nil || !m.Authoritative {
+		return true
+	}
+	return len(targets(m, t.Challenge)) > 0 || len(find[*dns.TXT](m.Answer, t.Challenge)) > 0 != known.txt ||
+		(m.Rcode == dns.RcodeSuccess) != known.exists
+}
