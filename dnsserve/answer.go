@@ -13,9 +13,9 @@ import (
 	"github.com/signpost-acme/signpost/internal/zone"
 )
 
-// Times to live, in seconds. A TXT answer must not be remembered: a resolver
-// that did would hand one challenge's value to the next one. Neither must the
-// lack of it (RFC 2308 section 5: the least of the SOA's TTL and MINIMUM).
+// Times to live, in seconds. A TXT answer must not be cached: a resolver
+// that did would hand one challenge's value to the next one. Neither must NODATA
+// (RFC 2308 section 5: the least of the SOA's TTL and MINIMUM).
 const (
 	ttlChallenge = 0
 	ttlNegative  = 0

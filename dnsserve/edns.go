@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// maxUDPAnswer is the largest answer sent over UDP, whatever the client says it
-	// can take: larger ones are fragmented on the way, and fragments get lost or forged.
+	// maxUDPAnswer is the largest answer sent over UDP, also to a client that says
+	// it takes more: larger ones are fragmented on the way, and fragments get lost or forged.
 	maxUDPAnswer = 1232
 
 	// maxAmplification is how many times as large as the query an answer over UDP

@@ -19,7 +19,7 @@ const (
 	nameserver             // a name that an in-zone NS record points at
 	target                 // <uuid> directly below the origin
 	branch                 // an empty non-terminal above a nameserver's name
-	nothing                // in the zone, but not there
+	nothing                // in the zone: NXDOMAIN
 )
 
 // names tells names apart. It compares labels on the wire, folding only A to Z

@@ -15,16 +15,16 @@ import (
 //   - the TXT records of a target name. All their owners point at the question
 //     (0xC00C), so the bytes behind the question depend on the values alone:
 //     Prepare makes them whenever the values change;
-//   - "no such type" and "no such name", with the zone's SOA. Its names point
+//   - NODATA and NXDOMAIN, with the zone's SOA. Its names point
 //     into the question, at the zone's origin there, so the bytes are the same for
 //     every question but for a few pointers, which move with the length of what is
 //     before the origin;
 //   - REFUSED for names outside the zone, which is nothing behind the question.
 //
 // An answer then is the client's ID, its question letter for letter, one of
-// these, and, if the client speaks EDNS, eleven octets of OPT. Whatever is not
-// exactly like that (EDNS options, other types at the apex, answers that do not
-// fit) takes the ordinary way; the tests hold both ways against each other.
+// these, and, if the client speaks EDNS, eleven octets of OPT. All other answers
+// (EDNS options, other types at the apex, answers that do not
+// fit) take the ordinary way; the tests compare both ways.
 
 // Prepare returns what follows the question in the answer with these TXT values,
 // nil if it is too large for a message. It is what Records.Lookup hands back.

@@ -25,7 +25,7 @@ type query struct {
 	flags uint16
 	size  int // of the message
 
-	question []byte // name, type and class as they came; empty if there is none
+	question []byte // name, type and class as they came; empty without a question
 	qtype    uint16
 	qclass   uint16
 

@@ -5,7 +5,7 @@
 // nameservers' names with their addresses, the empty non-terminals above those,
 // and target names (<uuid>.<zone>), which all exist, with TXT records or
 // without: a resolver that asks a second before the challenge is presented must
-// not remember an NXDOMAIN. Everything else in the zone is NXDOMAIN, everything
+// not cache an NXDOMAIN. Everything else in the zone is NXDOMAIN, everything
 // outside it REFUSED.
 package dnsserve
 
@@ -27,8 +27,8 @@ import (
 // query, from many goroutines at once, and must answer at once.
 type Records interface {
 	// Lookup returns the TXT values under id, and what Prepare has made of them, nil
-	// if it was not called. Complete says whether "none" can be believed; while it
-	// cannot, the answer is SERVFAIL.
+	// if it was not called. Without values the answer is NODATA if complete is true,
+	// and SERVFAIL, because nobody knows, if it is false.
 	Lookup(id uuid.UUID) (values []string, prepared []byte, complete bool)
 }
 
@@ -114,7 +114,7 @@ func (s *Server) Threads() int { return len(s.udp) }
 
 // Run answers queries until ctx is done; then it takes no more, finishes those
 // that it has, and closes the sockets. It returns an error only if a socket
-// failed by itself. It can be called once.
+// failed. It can be called once.
 func (s *Server) Run(ctx context.Context) error {
 	errs := make(chan error, len(s.udp)+len(s.tcp))
 	var wg sync.WaitGroup

@@ -7,7 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// stats counts what is answered. Its labels have few values whatever is asked.
+// stats counts what is answered. Its labels have a fixed set of values.
 type stats struct {
 	answers   [2][24]atomic.Uint64 // by transport and response code
 	truncated atomic.Uint64

@@ -19,7 +19,7 @@ const (
 	maxTCPQuery = 4096             // octets kept of a query; the rest is read and thrown away
 
 	// tcpBuffer is what the kernel may keep for a connection, each way: the largest
-	// answer fits. By itself it would let a client that never reads have megabytes.
+	// answer fits. Its default lets a client that never reads have megabytes.
 	tcpBuffer = 64 << 10
 )
 

@@ -16,10 +16,10 @@ import (
 // What cert-manager, and so the Challenge's status, is told. The text must not
 // change from one try to the next.
 var (
-	errStore        = errors.New("Signpost's record store (Redis) cannot be reached; it is tried again by itself, and if this stays, the log of the signpost pods has the cause")                                 //nolint:staticcheck // a name begins the sentence
-	errStoreRefuses = errors.New("Signpost's record store (Redis) does not take the record")                                                                                                                      //nolint:staticcheck // a name begins the sentence
-	errNoServer     = errors.New("none of Signpost's DNS servers is running; it is tried again by itself, and if this stays, look at the signpost pods and at their log")                                         //nolint:revive // see above
-	errNotServed    = errors.New("not all of Signpost's DNS servers answer with the new record yet; it is tried again by itself, and if this stays, the log of the signpost pods names the server and the cause") //nolint:revive // see above
+	errStore        = errors.New("Signpost's record store (Redis) cannot be reached; it is retried, and if this stays, the log of the signpost pods has the cause")                                 //nolint:staticcheck // a name begins the sentence
+	errStoreRefuses = errors.New("Signpost's record store (Redis) does not take the record")                                                                                                        //nolint:staticcheck // a name begins the sentence
+	errNoServer     = errors.New("none of Signpost's DNS servers is running; it is retried, and if this stays, look at the signpost pods and at their log")                                         //nolint:revive // see above
+	errNotServed    = errors.New("not all of Signpost's DNS servers answer with the new record yet; it is retried, and if this stays, the log of the signpost pods names the server and the cause") //nolint:revive // see above
 )
 
 const (
@@ -28,8 +28,8 @@ const (
 )
 
 // await returns when every live DNS server answers with value at name, or with
-// an error when ctx is done before that. Servers that go away meanwhile are
-// waited for until their heartbeat has run out; new ones have read everything.
+// an error when ctx is done before that. Servers that stop meanwhile are
+// waited for until their heartbeat expires; new ones have read everything.
 func (s *Solver) await(ctx context.Context, log *slog.Logger, name, value string) error {
 	serving := map[string]bool{}
 	causes := map[string]error{}
@@ -53,7 +53,7 @@ func (s *Solver) await(ctx context.Context, log *slog.Logger, name, value string
 		case <-ctx.Done():
 		}
 		if len(replicas) == 0 {
-			log.Error("no DNS server has said in the store that it is live")
+			log.Error("no DNS server has announced itself in the store")
 			return errNoServer
 		}
 		for server, cause := range causes {
@@ -64,8 +64,8 @@ func (s *Solver) await(ctx context.Context, log *slog.Logger, name, value string
 }
 
 // awaitGone returns when every live DNS server has answered without value at name.
-// It gives up after a while: a server that has lost the store still has the value,
-// and drops it as soon as it is back.
+// It is best effort, for goneTimeout at most: a server that has lost the store still
+// has the value, and drops it when the store is back.
 func (s *Solver) awaitGone(ctx context.Context, log *slog.Logger, name, value string) {
 	ctx, cancel := context.WithTimeout(ctx, goneTimeout)
 	defer cancel()
@@ -91,8 +91,8 @@ func (s *Solver) awaitGone(ctx context.Context, log *slog.Logger, name, value st
 	}
 }
 
-// known returns the servers of list, and remembers them. No list means that the
-// store does not know them just now: then those that it knew last.
+// known returns the servers of list, and remembers them. While the store
+// does not know them list is empty: then known returns the last list that was not.
 func (s *Solver) known(list []string) []string {
 	if len(list) > 0 {
 		s.servers.Store(&list)

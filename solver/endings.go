@@ -7,11 +7,10 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// endings knows for which domains Orders have been ended lately. Behind a gate that
-// works the next Order comes only when the record is there. Where the API server
-// does not ask the gate it comes at once, and each is one more at the CA, which
-// allows an account few: so the second ending of a domain waits, the third longer.
-// The zero value knows none.
+// endings limits how often Orders of one domain are ended, with back-off. Behind the
+// gate the next Order is created only when the record is there. Where the API server
+// does not ask the gate it is created at once, and CAs limit the new orders of an
+// account. The zero value is empty.
 type endings struct {
 	mu   sync.Mutex
 	what map[string]*ending // by scope/domain
@@ -29,7 +28,7 @@ const (
 )
 
 // may reports whether the Order of a Challenge for that domain may be ended now, and
-// takes it that it is. For the same Challenge it may be repeated.
+// counts it as ended. For one Challenge it is idempotent.
 func (e *endings) may(domain string, uid types.UID) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()

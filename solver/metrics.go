@@ -7,7 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// metrics counts and times calls. Its labels have few values whatever is asked.
+// metrics counts and times calls. Its labels have a fixed set of values.
 type metrics struct{ calls *prometheus.HistogramVec }
 
 func newMetrics() metrics {
@@ -22,8 +22,8 @@ func (m metrics) observe(action string, start time.Time, err error) {
 	m.calls.WithLabelValues(action, result(err)).Observe(time.Since(start).Seconds())
 }
 
-// result tells our own failures from requests that could not be granted: a missing
-// CNAME is for the domain's owner, and nobody has to get up for it.
+// result distinguishes our own failures from requests that could not be granted: a missing
+// CNAME is for the domain's owner, and no reason for an alert.
 func result(err error) string {
 	if err == nil {
 		return "success"

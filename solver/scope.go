@@ -22,8 +22,8 @@ type strict struct {
 }
 
 var (
-	errChallenges = errors.New("Signpost cannot read the Challenges of the cluster, which say what namespace this one is in; it is tried again by itself, and if this stays, the log of the signpost pods has the cause") //nolint:staticcheck,revive // a name begins the sentence
-	errNoOwner    = errors.New("no Challenge of the cluster has this domain and key; it is tried again by itself")
+	errChallenges = errors.New("Signpost cannot read the Challenges of the cluster, which say what namespace this one is in; it is retried, and if this stays, the log of the signpost pods has the cause") //nolint:staticcheck,revive // a name begins the sentence
+	errNoOwner    = errors.New("no Challenge of the cluster has this domain and key; it is retried")
 	errOwners     = errors.New("Challenges in more than one namespace have this key, so that it is not known which namespace's target is meant; delete those that cert-manager has not made")
 
 	errStrictUnchecked = errors.New("checkCNAME: false cannot be used with strict namespaces, where the CNAME says who may have the certificate; take it out of the Issuer's solver")

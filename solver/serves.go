@@ -12,9 +12,10 @@ import (
 // serverTimeout is how long one of our own DNS servers may take to answer.
 const serverTimeout = 500 * time.Millisecond
 
-// DNSServes implements Serves: it asks the DNS server at address (host:port) over UDP, and over TCP where
-// that is cut short, whether value is among the TXT records at name. The error
-// says why it cannot be told: no answer, or one that is not authoritative.
+// DNSServes implements Serves: it asks the DNS server at address (host:port) over
+// UDP, and over TCP where that is truncated, whether value is among the TXT records
+// at name. The error says why that is unknown: no answer, or one that is not
+// authoritative.
 func DNSServes(ctx context.Context, address, name, value string) (bool, error) {
 	q := new(dns.Msg)
 	q.SetQuestion(dns.Fqdn(name), dns.TypeTXT)

@@ -24,7 +24,7 @@ func (broken) Add(context.Context, uuid.UUID, string) error    { return errors.N
 func (broken) Remove(context.Context, uuid.UUID, string) error { return errors.New("full") }
 
 // One identifier finds every line about a challenge, whichever replica wrote it
-// and whatever went wrong, and no line of another; no line has its value.
+// errors included, and no line of another; no line has its value.
 func TestTrace(t *testing.T) {
 	z, err := zone.New("acme.example.com")
 	if err != nil {

@@ -25,11 +25,10 @@ type Challenges interface {
 	Holder(c cluster.Challenge) string
 }
 
-// Watcher looks after the challenges that are under way. One that could not be
-// presented because its CNAME is missing is looked up again and again, and when
-// the CNAME is there cert-manager is nudged to present it. One that was presented,
-// but whose record Redis has lost, gets it back: the Challenges in the API server
-// are the truth. Every replica may run one.
+// Watcher follows the challenges that are under way. Where the CNAME is missing it
+// looks it up with back-off, and nudges cert-manager when the CNAME appears. A record
+// that was presented, and that Redis has lost, is put back: the Challenges in the API
+// server are the truth. Every replica may run one; all that it does is idempotent.
 type Watcher struct {
 	Challenges Challenges
 	Store      Store
@@ -77,8 +76,8 @@ func pause(asked time.Duration) time.Duration {
 	}
 }
 
-// Run watches until ctx is done. Restoring has a loop of its own, so that no look,
-// however slow, keeps a value away that Redis has lost.
+// Run watches until ctx is done. Restoring has a loop of its own, so that slow
+// looks do not delay it.
 func (w *Watcher) Run(ctx context.Context) {
 	w.waiting = map[string]*waiting{}
 	var wg sync.WaitGroup
@@ -88,7 +87,7 @@ func (w *Watcher) Run(ctx context.Context) {
 	wg.Wait()
 }
 
-// every calls do with the Challenges of the moment, again and again.
+// every calls do with the current Challenges, every watchInterval.
 func (w *Watcher) every(ctx context.Context, do func(context.Context, []cluster.Challenge)) {
 	ticker := time.NewTicker(watchInterval)
 	defer ticker.Stop()
@@ -144,7 +143,7 @@ func (w *Watcher) lookAgain(ctx context.Context, challenges []cluster.Challenge)
 	}
 }
 
-// look looks up one CNAME, and tells the result: to people by an event, to
+// look looks up one CNAME, and reports the result: to people by an event, to
 // cert-manager by a nudge.
 func (w *Watcher) look(ctx context.Context, c cluster.Challenge, entry *waiting) {
 	log := w.logAbout(c)
@@ -165,7 +164,7 @@ func (w *Watcher) look(ctx context.Context, c cluster.Challenge, entry *waiting)
 		}
 	case permits && !entry.nudged:
 		if err := w.Challenges.Nudge(ctx, c); err != nil {
-			log.Warn("cert-manager cannot be told that the CNAME is there; it finds out by itself, after its back-off", "err", err)
+			log.Warn("cert-manager cannot be told that the CNAME is there; it retries after its back-off", "err", err)
 			return
 		}
 		entry.nudged, entry.told = true, ""
@@ -192,7 +191,7 @@ func (w *Watcher) tell(ctx context.Context, c cluster.Challenge, entry *waiting,
 	entry.told = message
 }
 
-// logAbout returns the log for what is said about a challenge.
+// logAbout returns the log for lines about a challenge.
 func (w *Watcher) logAbout(c cluster.Challenge) *slog.Logger {
 	return w.Log.With("challenge", traceID(c.Scope, c.Domain, c.Key), "domain", c.Domain, "namespace", c.Namespace, "object", c.Name)
 }
@@ -212,7 +211,7 @@ func (w *Watcher) restore(ctx context.Context, challenges []cluster.Challenge) {
 		}
 		values, err := w.Store.Values(ctx, target.ID)
 		if err != nil {
-			return // the store has said it in the log
+			return // already logged by the store
 		}
 		if slices.Contains(values, c.Key) {
 			continue

@@ -72,8 +72,8 @@ func (c *Checker) resolvers() []string {
 // NXDOMAIN; everything else is an error.
 type asker func(ctx context.Context, name string, qtype uint16) (*dns.Msg, error)
 
-// ask asks the resolvers in turn, over UDP, until one says that there is something,
-// or that there is nothing. The error is always a *silence.
+// ask asks the resolvers in turn, over UDP, until one answers NOERROR or NXDOMAIN.
+// The error is always a *silence.
 func (c *Checker) ask(ctx context.Context, name string, qtype uint16) (*dns.Msg, error) {
 	m, _, err := c.resolve(ctx, "udp", c.resolvers(), name, qtype)
 	return m, err
@@ -112,7 +112,7 @@ func (c *Checker) resolve(ctx context.Context, network string, resolvers []strin
 	return nil, "", &s
 }
 
-// tells reports whether an answer says that there is something, or nothing.
+// tells reports whether an answer is one: NOERROR (with data, or NODATA) or NXDOMAIN.
 func tells(m *dns.Msg) bool { return m.Rcode == dns.RcodeSuccess || m.Rcode == dns.RcodeNameError }
 
 // askServer asks an authoritative server.

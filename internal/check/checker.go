@@ -37,10 +37,9 @@ type Checker struct {
 	// means 2 s.
 	Timeout time.Duration
 
-	// ResolverOnly has Look ask the resolvers, for clusters that are let out no
-	// further. What they remember then counts: a record that was taken away for as
-	// long as its TTL, and one that is new only when they have forgotten that it was
-	// not there.
+	// ResolverOnly has Look ask the resolvers, for clusters that reach no other DNS
+	// servers. Their caches then count: a record that was deleted counts until its
+	// TTL ends, and a new one is seen when their negative answer has expired.
 	ResolverOnly bool
 
 	// PrivateAddresses is for people whose CA is their own and reaches addresses that

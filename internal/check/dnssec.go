@@ -10,8 +10,8 @@ import (
 	"github.com/miekg/dns"
 )
 
-// bogus says whether a validating resolver takes a name of the chain for forged, as
-// the CA's will.
+// bogus says whether a name of the chain is bogus to a validating resolver, as it will
+// be to the CA's.
 func (k *looking) bogus(ctx context.Context) (Finding, bool) {
 	list := slices.Sorted(maps.Keys(k.places))
 	found := make([]string, len(list))
@@ -29,9 +29,9 @@ func (k *looking) bogus(ctx context.Context) (Finding, bool) {
 	return Finding{}, false
 }
 
-// bogusAt returns the resolver that takes name for forged, "" if there is none. One
+// bogusAt returns the resolver to which name is bogus, "" if it is to none. One
 // resolver that has validated outweighs the others; one that does not validate, or
-// does not answer, cannot tell.
+// does not answer, does not count.
 func (k *looking) bogusAt(ctx context.Context, name string) string {
 	resolvers := k.c.resolvers()
 	bogus, secure := make([]bool, len(resolvers)), make([]bool, len(resolvers))

@@ -13,7 +13,7 @@ import (
 )
 
 // Domain is Look and everything else that decides whether a certificate can be
-// issued for domain: what resolvers remember, and whether CAA lets the CA issue to its
+// issued for domain: what resolvers have cached, and whether CAA lets the CA issue to its
 // account. A domain that begins with "*." has its wildcard checked. The first Finding
 // is that of Look.
 func (c *Checker) Domain(ctx context.Context, scope, domain string, ca CA) []Finding {
@@ -54,8 +54,8 @@ func (c *Checker) fromResolver(ctx context.Context, l lookingFor) []Finding {
 	return []Finding{r}
 }
 
-// remembered is for a record that is right, and a resolver that still has what was
-// there before. It is asked only then: see look.
+// remembered is for a record that is right, and a resolver that has an older answer in
+// its cache. It is asked only then: see look.
 func (c *Checker) remembered(ctx context.Context, k *looking) []Finding {
 	m, err := c.ask(ctx, k.Challenge, dns.TypeCNAME)
 	if err != nil {
@@ -71,7 +71,7 @@ func (c *Checker) remembered(ctx context.Context, k *looking) []Finding {
 		fmt.Sprintf("Wait for %s at most: the record is right, and the resolver still remembers what was there before.", about(ttl(m))))}
 }
 
-// ttl returns for how long a resolver goes on with its answer (RFC 2308 section 5).
+// ttl returns for how long a resolver keeps its answer (RFC 2308 section 5).
 func ttl(m *dns.Msg) time.Duration {
 	records := slices.Concat(m.Answer, m.Ns)
 	if len(records) == 0 {

@@ -76,7 +76,7 @@ func TestDomain(t *testing.T) {
 	}
 }
 
-// remembered is a resolver that still has what the domain's zone was before.
+// remembered is a resolver that has the domain's old zone in its cache.
 func remembered(w *world, records string) dnstest.Hook {
 	const cache = "127.53.0.40"
 	w.Serve(domain, domainZone+records, cache)

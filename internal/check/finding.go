@@ -3,7 +3,7 @@ package check
 // Status is how a check ended.
 type Status string
 
-// What a check can say. Unknown is never a guess: the DNS did not tell.
+// What a check can say. Unknown is never a guess: the DNS gave no usable answer.
 const (
 	OK      Status = "ok"
 	Warning Status = "warning" // works, but not as well as it should, or not for long

@@ -15,19 +15,19 @@ import (
 
 // Look says whether the record of the domain's owner is there for Issuers in the
 // namespace scope, as a CA sees it: at the domain's own DNS servers, over TCP, with
-// nothing believed that a resolver remembers about the challenge name. It is what
-// an Order is let through for.
+// no resolver's cache of the challenge name. The gate lets an Order through on its
+// result.
 //
 //   - OK: at least one of the domain's own servers has the record, the chain of
 //     CNAMEs leads to the target, and no server that answers authoritatively says
 //     otherwise. Servers that are silent, or answer but not authoritatively, count
 //     for nothing.
 //   - Failed: a server says otherwise, or what is there is certain to fail at a CA.
-//   - Unknown: nobody told.
+//   - Unknown: no usable answer.
 //
-// With ResolverOnly it asks the resolvers instead, and is OK or wrong for as long
-// as they remember. It takes ten seconds at most, may be called from many
-// goroutines, and says the same for as long as the DNS does.
+// With ResolverOnly it asks the resolvers instead, and is as stale as their caches.
+// It takes ten seconds at most, may be called from many goroutines, and returns the
+// same Finding as long as the DNS does not change.
 func (c *Checker) Look(ctx context.Context, scope, domain string) Finding {
 	l, bad := c.lookFor(scope, domain)
 	if bad != nil {
@@ -46,8 +46,8 @@ func (c *Checker) look(ctx context.Context, l lookingFor) (Finding, *looking) {
 	}
 	r := k.run(ctx)
 	if r.Status == OK || r.Status == Unknown && k.servfail {
-		// Only now: before the record is there, asking for it would make the
-		// resolver remember that it is not (RFC 2308), for cert-manager too.
+		// Only now: before the record is there, asking for it would put NODATA or
+		// NXDOMAIN into the resolver's cache (RFC 2308), for cert-manager too.
 		if bogus, ok := k.bogus(ctx); ok {
 			r = bogus
 		}
@@ -56,7 +56,7 @@ func (c *Checker) look(ctx context.Context, l lookingFor) (Finding, *looking) {
 }
 
 // looking is one look for one record. From the challenge name on, each name of the
-// chain becomes a place, at which see asks whoever is to be asked, all at once; only
+// chain becomes a place, at which see asks all its servers in parallel; only
 // then is it judged, so that the verdict does not depend on who answers first.
 type looking struct {
 	lookingFor
@@ -82,7 +82,7 @@ type place struct {
 	cut   []string        // the nameservers of a zone that begins at this very name
 	asked map[string]bool // addresses, and nameservers as zone/name
 	tries []string        // why nobody could be asked
-	lost  bool            // it was a resolver that did not tell
+	lost  bool            // it was a resolver that did not answer
 }
 
 // told is what one server says about a place.

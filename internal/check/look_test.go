@@ -286,7 +286,7 @@ func (w *world) move(records string) {
 	w.Serve(domain, strings.ReplaceAll(domainZone, "A 127.53.0.3", "A 127.53.0.13")+records, "127.53.0.130", "127.53.0.131")
 }
 
-// oldServers is a resolver that remembers everything about the domain as it was.
+// oldServers is a resolver whose cache has the domain as it was.
 func (w *world) oldServers() dnstest.Hook {
 	return func(q *dns.Msg, _ string) (*dns.Msg, bool) {
 		if !strings.HasSuffix(q.Question[0].Name, domain+".") {
@@ -343,7 +343,7 @@ func answer(q *dns.Msg, records ...string) *dns.Msg {
 	return m
 }
 
-// bogusAt is a validating resolver that takes all names with a prefix for forged.
+// bogusAt is a validating resolver to which all names with a prefix are bogus.
 func bogusAt(prefix string) dnstest.Hook {
 	return func(q *dns.Msg, network string) (*dns.Msg, bool) {
 		m, _ := dnstest.Fails(dns.RcodeServerFailure)(q, network)

@@ -14,12 +14,12 @@ import (
 )
 
 // probeLabel is a name that nobody has: what is there comes from a wildcard. It
-// is always the same, so that resolvers remember it and results do not change.
+// is always the same, so that resolvers cache it and results do not change.
 const probeLabel = "signpost-wildcard-probe"
 
-// For so long what is there instead of a CNAME is remembered, while the answers at
-// the name itself stay the same: a domain that waits is looked at every few seconds,
-// and finding out takes some twenty questions.
+// What is there instead of a CNAME is cached for insteadTTL, while the answers at the
+// name itself stay the same: a domain that waits is looked at every few seconds, and
+// finding out takes some twenty queries.
 const (
 	insteadTTL = 30 * time.Second
 	maxInstead = 10000 // then all is forgotten
@@ -38,8 +38,8 @@ type remembered struct {
 	until time.Time
 }
 
-// missing finds out what is there instead of a CNAME. Whatever cannot be found
-// out leaves it at "missing".
+// missing finds out what is there instead of a CNAME. Where it cannot, the result is
+// "missing".
 func (k *looking) missing(ctx context.Context, said []told) Finding {
 	known := &k.c.instead
 	key := fmt.Sprint(k.own, k.Challenge, k.Name, said)

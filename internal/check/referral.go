@@ -45,7 +45,7 @@ func glueOf(m *dns.Msg, apex string) map[string][]netip.Addr {
 }
 
 // cutsBetween returns the names at which the zone that answered m for name may begin,
-// the deepest first: one if it says so itself, by its SOA; else those from name up to
+// the deepest first: one if its SOA shows which; else those from name up to
 // base, the domain that was registered, but not above apex.
 func cutsBetween(m *dns.Msg, name, apex, base string) (out []string) {
 	if at, ok := apexOf(m, name); ok {

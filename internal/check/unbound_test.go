@@ -18,7 +18,7 @@ import (
 )
 
 // A real validating resolver, with a real memory: a broken chain of trust is seen, a
-// zone without DNSSEC is none, and what the resolver remembers does not count.
+// zone without DNSSEC is none, and the resolver's cache does not count.
 func TestUnbound(t *testing.T) {
 	if _, err := exec.LookPath("unbound"); err != nil {
 		t.Skip("unbound is not installed")

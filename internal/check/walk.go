@@ -16,14 +16,14 @@ import (
 
 // How the own servers of a name are found.
 //
-// A resolver may remember for days where a zone was served before it moved, and
+// A resolver may have cached for days where a zone was served before it moved, and
 // for an hour that a name does not exist. So it is asked for nothing but the servers
 // of the registry above the domain (com, co.uk), which stay for years, and for the
 // addresses of nameservers that come without glue. From the registry the walk goes
 // down the referrals, as the resolver of a CA with nothing in its memory does: the NS
 // records at the parent decide where a zone is. Some resolvers then go by the NS
 // records that the zone has itself (RFC 2181 section 5.4.1), so its servers are asked
-// for those too, and whoever only they name is asked as well. All over TCP, to the
+// for those too, and servers that only they name are asked as well. All over TCP, to the
 // resolver too: a neighbour who can forge UDP cannot forge the look.
 
 const (
@@ -212,7 +212,7 @@ func (k *looking) askForCut(ctx context.Context, p *place, s server, cuts []stri
 
 // refer goes on to the servers that NS records at apex name.
 func (k *looking) refer(ctx context.Context, p *place, apex string, list []string, glue map[string][]netip.Addr) {
-	if apex == p.name && p.depth == 1 { // the CNAME is hidden, whatever the zone there has
+	if apex == p.name && p.depth == 1 { // a zone cut hides the CNAME
 		k.mu.Lock()
 		p.cut = append(p.cut, list...)
 		k.mu.Unlock()

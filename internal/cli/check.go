@@ -32,14 +32,14 @@ func newCheckCommand() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "check [domain…]",
-		Short: "Look whether the DNS is as it must be",
-		Long: `Look whether the DNS is as it must be: the delegation of the zone, Signpost's
-DNS servers as the world sees them, and the CNAME of each domain. What is wrong
-comes with what to do about it. Without --nameserver, those that the parent zone
+		Short: "Check the DNS: delegation, DNS servers, and the CNAME of each domain",
+		Long: `Check the DNS: the delegation of the zone, Signpost's DNS servers as the Internet
+sees them, and the CNAME of each domain. Each problem comes with what to do about
+it. Without --nameserver, those that the parent zone
 names are asked. Every flag can also be given as an environment variable: --zone
 as SIGNPOST_ZONE, and so on; a flag wins over its variable.
 
-Exit code: 0 all is well, 1 something is not or cannot be told, 2 wrong usage.`,
+Exit code: 0 no check failed, 1 one failed or could not be made, 2 wrong usage.`,
 		Example: "  signpost check --zone acme.example.com --nameserver ns.example.com example.com '*.example.org'",
 		RunE: func(cmd *cobra.Command, list []string) error {
 			mistakes := append(d.validate(list), server.CheckResolvers(resolvers)...)
@@ -111,7 +111,7 @@ func checkAll(ctx context.Context, checker *check.Checker, d *domains, ca check.
 	return out
 }
 
-// report writes the results. The error counts those that are not well.
+// report writes the results. The error counts those that failed or could not be made.
 func report(w io.Writer, output string, results []check.Finding) error {
 	count := map[check.Status]int{}
 	for _, r := range results {
@@ -137,8 +137,8 @@ func report(w io.Writer, output string, results []check.Finding) error {
 	return fmt.Errorf("of %d checks, %d failed, and %d could not be made", len(results), count[check.Failed], count[check.Unknown])
 }
 
-// writeResults writes one line for what is well, and all there is to say for
-// what is not.
+// writeResults writes one line for a check that passed, and all of the finding for
+// another.
 func writeResults(w io.Writer, results []check.Finding) {
 	width := 0
 	for _, r := range results {

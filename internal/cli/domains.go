@@ -12,8 +12,8 @@ import (
 	"github.com/signpost-acme/signpost/internal/zone"
 )
 
-// domains is what the commands are told that say which records to add, and that
-// look at them from anywhere.
+// domains are the settings and arguments of the commands that print which records to
+// add, and that check them.
 type domains struct {
 	zoneName    string
 	nameservers []string

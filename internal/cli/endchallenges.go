@@ -21,7 +21,7 @@ func newEndChallengesCommand() *cobra.Command {
 		Use:   "end-challenges",
 		Short: "End the challenges that wait for Signpost, before it is uninstalled",
 		Long: `End the challenges that wait for Signpost, before it is uninstalled: cert-manager
-cleans up and lets go of them. A challenge that is left behind keeps its
+cleans up and removes its finalizers. A challenge that is left behind keeps its
 namespace from being deleted. First the order gate goes, if --gate-configuration
 names it: nobody would answer it any more. The chart runs this when it is
 uninstalled.`,

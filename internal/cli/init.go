@@ -12,7 +12,7 @@ import (
 	"github.com/signpost-acme/signpost/internal/zone"
 )
 
-// proposal is what init thinks of.
+// proposal is what init prints.
 type proposal struct {
 	Zone        string        `json:"zone"`
 	Nameservers []string      `json:"nameservers"`
@@ -34,7 +34,7 @@ func newInitCommand() *cobra.Command {
 	}
 	cmd := &cobra.Command{
 		Use:   "init domain",
-		Short: "Propose a zone, and say how to go on",
+		Short: "Propose a zone, and print the next steps",
 		Long: `Propose a zone for Signpost and a name for its DNS server, both below your
 domain and with a few random letters, so that they are nobody else's. Prints the
 values for the chart, the DNS records to add, and the next commands. Nothing is
@@ -154,6 +154,6 @@ func (p *proposal) write(w io.Writer) error {
 	for _, note := range p.Notes {
 		fmt.Fprintf(w, "\nnote: %s\n", note)
 	}
-	_, err := fmt.Fprintf(w, "\n4. Look whether all is well:\n\n%s\n", p.Commands[1])
+	_, err := fmt.Fprintf(w, "\n4. Check the setup:\n\n%s\n", p.Commands[1])
 	return err
 }

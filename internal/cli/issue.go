@@ -24,7 +24,7 @@ import (
 	"github.com/signpost-acme/signpost/solver"
 )
 
-// issueSettings is what issue is told.
+// issueSettings are the flags of issue.
 type issueSettings struct {
 	kubeconfig string
 	context    string
@@ -45,7 +45,7 @@ func newIssueCommand() *cobra.Command {
 		Short: "Issue a certificate: creates it, shows the record to add, waits until it is Ready",
 		Long: `Issue a certificate: creates a Certificate in the cluster with your own rights,
 shows the record that the domain's owner has to add, and waits until the
-certificate is Ready. It goes on by itself when you stop waiting.`,
+certificate is Ready. Issuance goes on when you stop waiting.`,
 		Example: "  signpost issue '*.example.com'\n  signpost issue example.com '*.example.com' --namespace web",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if mistakes := append(applyEnvironment(cmd.Flags()), s.validate(args)...); len(mistakes) > 0 {
@@ -95,7 +95,7 @@ type issuing struct {
 	certificate *cmv1.Certificate
 	targets     []zone.Target // of the domains whose owners' records are wanted, each once
 	issuer      cluster.Issuer
-	every       bool // name wants a record, whatever solves it
+	every       bool // name wants a record, HTTP-01 names included
 	zone        *zone.Zone
 	scope       string
 	checker     *check.Checker
@@ -267,10 +267,10 @@ func (i *issuing) run(ctx context.Context) error {
 	case err == nil:
 		i.progress.say("The certificate is in Secret %s, in namespace %s. Renewals need nobody.", i.certificate.Spec.SecretName, i.certificate.Namespace)
 	case errors.Is(context.Cause(ctx), errTimeout):
-		return fmt.Errorf("%s is not Ready after %v; it goes on by itself, look with: kubectl describe certificate %s -n %s",
+		return fmt.Errorf("%s is not Ready after %v; issuance goes on, look with: kubectl describe certificate %s -n %s",
 			object, i.timeout, i.certificate.Name, i.certificate.Namespace)
 	case ctx.Err() != nil:
-		i.progress.say("Not waiting any more. %s goes on by itself; run the same command again to look.", object)
+		i.progress.say("Not waiting any more. Issuance of %s goes on; run the same command again to look.", object)
 		return nil
 	}
 	return err

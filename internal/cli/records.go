@@ -33,7 +33,7 @@ SIGNPOST_ZONE, and so on; a flag wins over its variable.`,
 			}
 			out := cmd.OutOrStdout()
 			var err error
-			if d.output == "terraform" { // computes the domains' by itself
+			if d.output == "terraform" { // has the domains' computed in Terraform
 				err = writeTerraform(out, d)
 			} else {
 				err = recordWriters[d.output](out, append(d.delegation(), d.records()...))

@@ -30,8 +30,8 @@ var rooms = map[string][]string{
 	"internal/zone":      nil,
 	"internal/version":   nil,
 	"internal/dnstest":   {"internal/redistest"}, // its free ports
-	"internal/redistest": {"internal/poll"},
 	"internal/poll":      nil,
+	"internal/redistest": {"internal/poll"},
 }
 
 // Dependencies run one way, and every package has a place in the plan.

@@ -123,11 +123,11 @@ func (x *Cluster) Current(ctx context.Context, c Challenge) (Challenge, error) {
 	return now, nil
 }
 
-// nudged is the annotation whose change makes cert-manager try again at once. It
-// says when.
+// nudged is the annotation whose change makes cert-manager retry at once. Its value
+// is the time of the nudge.
 const nudged = "signpost.dev/cname-seen"
 
-// Nudge makes cert-manager try to present a Challenge at once, instead of after
+// Nudge makes cert-manager retry a Challenge at once, instead of after
 // its back-off.
 func (x *Cluster) Nudge(ctx context.Context, c Challenge) error {
 	patch, err := nudgePatch(c.UID)
@@ -160,7 +160,7 @@ func (x *Cluster) Tell(ctx context.Context, c Challenge, reason, message string)
 	return x.event(ctx, certificate, c.UID, reason, message)
 }
 
-// orderOf returns the Order that a Challenge is for, nil if there is none.
+// orderOf returns the Order that a Challenge is for, nil if it does not exist.
 func (x *Cluster) orderOf(ctx context.Context, c Challenge) (*acmev1.Order, error) {
 	if c.order == "" {
 		return nil, nil
@@ -176,9 +176,10 @@ func (x *Cluster) orderOf(ctx context.Context, c Challenge) (*acmev1.Order, erro
 }
 
 // EndOrder deletes the Order of a Challenge that cannot succeed, so that it gives
-// its place in cert-manager's queue back: the request that the Order was made for
-// makes another, which waits at the gate. An Order that no request controls stays,
-// for nothing would make it again, and so does one that the gate would not deny. It reports whether there was one to delete.
+// its place in cert-manager's queue back: cert-manager makes another for the same
+// request, which waits at the gate. An Order that no request controls stays, for
+// nothing would make it again, and so does one that the gate would not deny. It
+// reports whether there was one to delete.
 func (x *Cluster) EndOrder(ctx context.Context, c Challenge) (ended bool, err error) {
 	order, err := x.orderOf(ctx, c)
 	if err != nil || order == nil || order.DeletionTimestamp != nil {

@@ -46,7 +46,7 @@ type Issuer struct {
 
 // Selected returns those of the names that come to us, of a Certificate with those
 // labels: see Cluster.Certificates. With all, every name needs an owner's record,
-// whatever solves it: strict namespaces.
+// HTTP-01 names included: strict namespaces.
 func (i Issuer) Selected(labels map[string]string, dnsNames []string, all bool) []string {
 	if all {
 		return dnsNames
@@ -83,8 +83,8 @@ func (c *Client) add(list []Issuer, kind, name string, spec cmv1.IssuerSpec) []I
 	return list
 }
 
-// Denied returns why cert-manager could not make the Order for a Certificate that is
-// being issued: what the gate has said, or another. Empty if it could, or has not
+// Denied returns why cert-manager could not create the Order for a Certificate that
+// is being issued: the gate's denial, or another error. Empty if it could, or has not
 // tried yet.
 func (c *Client) Denied(ctx context.Context, certificate *cmv1.Certificate) (reason string, err error) {
 	list, err := c.CM.CertmanagerV1().CertificateRequests(certificate.Namespace).List(ctx, metav1.ListOptions{})

@@ -16,12 +16,12 @@ import (
 // EndedReason is what a Challenge says that EndChallenges has ended.
 const EndedReason = "Signpost, which was to answer this challenge, has been uninstalled; choose another Issuer"
 
-// cleanUpPoll is how often EndChallenges looks whether cert-manager is done.
+// cleanUpPoll is how often EndChallenges checks whether cert-manager is done.
 const cleanUpPoll = 200 * time.Millisecond
 
 // RemoveGate deletes the registration of the order gate, of that name, if it is
 // there. Without Signpost nobody answers it, and Orders for protected Issuers
-// would wait for good.
+// would wait forever. It is idempotent.
 func (c *Client) RemoveGate(ctx context.Context, name string) error {
 	err := c.kube.AdmissionregistrationV1().ValidatingWebhookConfigurations().Delete(ctx, name, metav1.DeleteOptions{})
 	if apierrors.IsNotFound(err) {
@@ -31,9 +31,9 @@ func (c *Client) RemoveGate(ctx context.Context, name string) error {
 }
 
 // EndChallenges ends every Challenge that is for the webhook of that API group,
-// while it still runs: cert-manager then has it clean up and lets go of the
-// Challenge, whose namespace could otherwise not be deleted any more. It returns
-// how many there were, when cert-manager has let go of all or ctx is done.
+// while it still runs: cert-manager then has it clean up and removes its finalizer
+// from the Challenge, whose namespace could otherwise not be deleted. It returns how
+// many there were, when no finalizer is left or ctx is done.
 func (c *Client) EndChallenges(ctx context.Context, group string) (ended int, err error) {
 	patch, err := json.Marshal(map[string]any{"status": map[string]any{"state": acmev1.Errored, "reason": EndedReason}})
 	if err != nil {
@@ -69,8 +69,8 @@ func (c *Client) EndChallenges(ctx context.Context, group string) (ended int, er
 	}
 }
 
-// held returns the Challenges for us that cert-manager has not let go of, or will
-// not if they are deleted: those that have not ended, and those with a finalizer.
+// held returns the Challenges for us that cert-manager still holds, or would if they
+// were deleted: those that have not ended, and those with a finalizer.
 func (c *Client) held(ctx context.Context, group string) (held []acmev1.Challenge, err error) {
 	ours := Cluster{config: Config{Group: group, Solver: c.solver}}
 	list, err := c.CM.AcmeV1().Challenges("").List(ctx, metav1.ListOptions{})

@@ -35,7 +35,7 @@ func (x *Cluster) event(ctx context.Context, about corev1.ObjectReference, cause
 }
 
 // certificateNamed returns a reference to a Certificate, the zero reference if
-// there is none.
+// it does not exist.
 func (x *Cluster) certificateNamed(ctx context.Context, namespace, name string) (none corev1.ObjectReference, err error) {
 	certificate, err := x.cm.CertmanagerV1().Certificates(namespace).Get(ctx, name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {

@@ -14,7 +14,7 @@ import (
 
 // GateConfiguration compares the ValidatingWebhookConfiguration with that name with
 // what the gate needs, and returns what is wrong; empty if nothing is. Some managed
-// clouds change selectors behind everybody's back.
+// clouds change selectors without notice.
 func (x *Cluster) GateConfiguration(ctx context.Context, name string) (problem string) {
 	c, err := x.kube.AdmissionregistrationV1().ValidatingWebhookConfigurations().Get(ctx, name, metav1.GetOptions{})
 	switch {

@@ -34,7 +34,7 @@ func gateConfiguration() *webhookConfiguration {
 	}}
 }
 
-// TestGateConfiguration: whatever would let Orders past the gate is a problem.
+// TestGateConfiguration: every change that lets Orders past the gate is a problem.
 func TestGateConfiguration(t *testing.T) {
 	rule := func(c *webhookConfiguration) *admissionregistrationv1.RuleWithOperations {
 		return &c.Webhooks[1].Rules[0]

@@ -122,7 +122,7 @@ func (x *Cluster) allIssuers() iter.Seq2[IssuerRef, issuer] {
 	}
 }
 
-// webhookOf returns what names a webhook solver with that name, in whatever group;
+// webhookOf returns what names a webhook solver with that name, in any group;
 // nil if the solver is another.
 func webhookOf(s acmev1.ACMEChallengeSolver, name string) *acmev1.ACMEIssuerDNS01ProviderWebhook {
 	if s.DNS01 == nil || s.DNS01.Webhook == nil || s.DNS01.Webhook.SolverName != name {

@@ -38,8 +38,8 @@ const (
 func (x *Cluster) Order(o *acmev1.Order) Wanted {
 	ref := refIn(o.Namespace, o.Spec.IssuerRef.Kind, o.Spec.IssuerRef.Name)
 	w, known := x.wanted(ref, o.Namespace, o.Labels, orderedNames(o.Spec.DNSNames, o.Spec.CommonName, o.Spec.IPAddresses))
-	// An Order that somebody has made for an Issuer that is not there yet would go on
-	// when it is, unasked.
+	// An Order that somebody made for an Issuer that does not exist yet would be
+	// processed, without a review, as soon as it does.
 	if guarded := w.Protected || x.config.Strict; x.config.Gate && guarded && !known {
 		w.Refused = fmt.Sprintf(missing, ref)
 		if !x.Ready() {

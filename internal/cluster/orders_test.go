@@ -111,7 +111,7 @@ func TestOrder(t *testing.T) {
 		{name: "strict: cluster resource namespace", world: strict, order: order("cert-manager", "ClusterIssuer", "strict", "example.com"), protected: true, scope: "cert-manager", domains: "example.com", refused: "orderGate.clusterNamespace"},
 		{name: "strict: cluster resource namespace, permitted", world: both, order: order("cert-manager", "ClusterIssuer", "strict", "example.com"), protected: true, scope: "cert-manager", domains: "example.com"},
 		{name: "strict: IP address", world: strict, order: withIP(order("web", "ClusterIssuer", "strict", "example.com"), "192.0.2.1"), protected: true, scope: "web", domains: "example.com", refused: "the IP address 192.0.2.1 has no owner's record"},
-		{name: "strict: an IP address that is none", world: strict, order: withIP(order("web", "ClusterIssuer", "strict"), "not\nan address"), protected: true, refused: "the IP address in it"},
+		{name: "strict: a malformed IP address", world: strict, order: withIP(order("web", "ClusterIssuer", "strict"), "not\nan address"), protected: true, refused: "the IP address in it"},
 		{name: "strict: unchecked", world: strict, order: order("web", "ClusterIssuer", "unchecked", "example.com"), protected: true, scope: "web", domains: "example.com", refused: "checkCNAME: false"},
 		{name: "strict: 101 names", world: strict, order: order("web", "ClusterIssuer", "shared", many(101)...), protected: true, refused: "at most 100 names"},
 		{name: "strict: no such Issuer", world: strict, order: order("web", "ClusterIssuer", "later", "example.com"), refused: "ClusterIssuer/later does not exist"},
@@ -242,7 +242,7 @@ func TestStrictIssuerGoesAndComes(t *testing.T) {
 	}
 }
 
-// Thousands of names take no time, whatever comes to us.
+// Thousands of names take no time, ours or not.
 func TestOrderOfManyNames(t *testing.T) {
 	w := newWorld(t, strictly, issuersOfOrders()...)
 	var names []string

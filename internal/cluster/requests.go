@@ -164,8 +164,8 @@ func (x *Cluster) signingRequest(r *certificatesv1.CertificateSigningRequest) (o
 	return Request{Wanted: w, Name: r.Name, UID: r.UID, Since: r.CreationTimestamp.Time, Signing: true}, known && w.Ours()
 }
 
-// NudgeRequest makes cert-manager try to create the Order of a request at once,
-// instead of after its back-off.
+// NudgeRequest makes cert-manager retry the Order of a request at once, instead of
+// after its back-off.
 func (x *Cluster) NudgeRequest(ctx context.Context, r Request) error {
 	patch, err := nudgePatch(r.UID)
 	if err != nil {

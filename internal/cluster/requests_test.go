@@ -32,7 +32,7 @@ func ready(status cmmeta.ConditionStatus, reason, message string) cmv1.Certifica
 const noOrder = "Failed create new order resource web/cert-1-123: admission webhook denied the request: Signpost …"
 
 // TestRequests: which CertificateRequests wait for an Order, and of which
-// cert-manager has said that it was denied.
+// the status says that it was denied.
 func TestRequests(t *testing.T) {
 	text := csr(t, "", nil, "example.com")
 	pending := func(message string) cmv1.CertificateRequestCondition { return ready("False", "Pending", message) }

@@ -82,7 +82,7 @@ var selections = []struct {
 
 // TestSelection compares the names that come to us with what cert-manager's own
 // code picks when the CA has answered: for its identifier, and the types that CAs
-// offer for it, in whatever order.
+// offer for it, in any order.
 func TestSelection(t *testing.T) {
 	var objects []runtime.Object
 	for i, tc := range selections {

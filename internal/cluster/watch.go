@@ -1,5 +1,7 @@
-// Package cluster is what Kubernetes knows of our work: cert-manager's
-// Challenges that we solve, and the Certificates that they are for.
+// Package cluster is what Kubernetes knows of our work: Issuers and their solver
+// selection, Certificates, requests, Orders, and the Challenges that we solve. It may
+// import zone; its proof is in its tests, against cert-manager's own selection, and
+// in test/e2e.
 package cluster
 
 import (
@@ -53,8 +55,8 @@ type Config struct {
 }
 
 // Cluster follows the objects in a cluster. Its methods may be called from many
-// goroutines; what they return is at most as old as the watch is slow, and
-// empty until Run has read it.
+// goroutines; what they return is as stale as the watch, and empty
+// until Run has read it.
 type Cluster struct {
 	config Config
 	kube   kubernetes.Interface
@@ -131,7 +133,7 @@ func newCluster(c Config, kube kubernetes.Interface, cm cmclient.Interface) (*Cl
 	return x, nil
 }
 
-// strip keeps what nobody reads out of memory.
+// strip drops managed fields, which nobody reads, to save memory.
 func strip(o any) (any, error) {
 	if m, ok := o.(metav1.Object); ok {
 		m.SetManagedFields(nil)
@@ -202,8 +204,8 @@ const (
 	retryPause = 10 * time.Second
 )
 
-// Run follows until ctx is done. What it may not read, or is not there, it says
-// once in the log, and tries again now and then.
+// Run follows until ctx is done. A kind that it may not read, or that does not exist,
+// is logged once and retried every retryPause.
 func (x *Cluster) Run(ctx context.Context) {
 	for _, k := range x.kinds() {
 		go x.follow(ctx, k)

@@ -41,7 +41,7 @@ func (r *resolver) answer(q *dns.Msg) *dns.Msg {
 	}
 }
 
-// iterate follows referrals to an authoritative answer, nil if there is none.
+// iterate follows referrals to an authoritative answer, nil without one.
 func (r *resolver) iterate(name string, qtype uint16, steps *int) *dns.Msg {
 	servers := []string{RootServer}
 	for *steps > 0 {

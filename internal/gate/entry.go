@@ -23,7 +23,7 @@ func pause(asked time.Duration) time.Duration {
 	}
 }
 
-// entry is what is known of one request. One look at a time has it.
+// entry is what is known of one request. At most one look at a time uses it.
 type entry struct {
 	running bool
 	denied  bool      // when it was looked at last
@@ -40,7 +40,7 @@ type entry struct {
 	gap      time.Duration // before the next nudge; zero before the first
 }
 
-// look looks at the records of one request, and tells the result: to people by an
+// look looks at the records of one request, and reports the result: to people by an
 // event, to cert-manager by a nudge.
 func (w *Watcher) look(ctx context.Context, r cluster.Request, e *entry) {
 	next := idleInterval
@@ -80,8 +80,8 @@ func (w *Watcher) look(ctx context.Context, r cluster.Request, e *entry) {
 	}
 }
 
-// nudge makes cert-manager try now, and returns when to look again. While the
-// request goes on to say that it was denied it is nudged again, with back-off:
+// nudge makes cert-manager retry at once, and returns when to look again. While the
+// request still says that it was denied it is nudged again, with back-off:
 // cert-manager may not be running.
 func (w *Watcher) nudge(ctx context.Context, r cluster.Request, e *entry) time.Duration {
 	log := w.logAbout(r)
@@ -93,7 +93,7 @@ func (w *Watcher) nudge(ctx context.Context, r cluster.Request, e *entry) time.D
 	}
 	e.reserved = false
 	if err := w.requests.NudgeRequest(ctx, r); err != nil {
-		log.Warn("cert-manager cannot be told that the CNAME is there; it finds out by itself, after its back-off", "err", err)
+		log.Warn("cert-manager cannot be told that the CNAME is there; it retries after its back-off", "err", err)
 		return renudge
 	}
 	if e.gap == 0 {
@@ -106,8 +106,8 @@ func (w *Watcher) nudge(ctx context.Context, r cluster.Request, e *entry) time.D
 	return e.gap
 }
 
-// tell makes an event, unless it is there already. One that cannot be made is tried
-// again at the next look.
+// tell makes an event, unless it is there already. One that cannot be made is
+// retried at the next look.
 func (w *Watcher) tell(ctx context.Context, r cluster.Request, e *entry, reason, message string) {
 	message = clip(message)
 	if e.told == message && time.Since(e.toldAt) < retell {

@@ -32,7 +32,7 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		g.fail(w, http.StatusMethodNotAllowed, errors.New("post an AdmissionReview"))
 		return
 	}
-	// The API server sends all at once; whoever does not must hold nothing up. An
+	// The API server sends all at once; a slow client must hold nothing up. An
 	// error means that the connection has no deadlines.
 	connection := http.NewResponseController(w)
 	_ = connection.SetReadDeadline(time.Now().Add(readTimeout))

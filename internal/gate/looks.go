@@ -1,7 +1,8 @@
 // Package gate decides whether cert-manager may create an Order: only when the
 // owner of every domain in it has added the record for the Order's scope. It also
-// looks after the requests that wait for a record. It may import zone, check and
-// cluster; its proof is in its tests and in test/e2e.
+// follows the requests that wait for a record, and nudges cert-manager when the
+// record appears. It may import zone, check and cluster; its proof is in its tests
+// and in test/e2e.
 package gate
 
 import (
@@ -69,7 +70,7 @@ type seen struct {
 	at      time.Time
 }
 
-// NewLooks returns one that knows nothing.
+// NewLooks returns Looks that remember nothing yet.
 func NewLooks(look Look, shared Shared) *Looks {
 	return &Looks{look: look, shared: shared, now: time.Now, known: map[uuid.UUID]seen{}}
 }
@@ -81,7 +82,7 @@ func Permits(f check.Finding) bool { return f.Status == check.OK || f.Status == 
 // look that is under way already is shared.
 func (l *Looks) Now(ctx context.Context, t zone.Target) check.Finding {
 	result := l.flights.DoChan(t.ID.String(), func() (any, error) {
-		// Not of this caller's context: others may wait for the same look.
+		// Detached from this caller's context: others may wait for the same look.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookTimeout)
 		defer cancel()
 		f := l.look(ctx, t.Scope, t.Domain)
@@ -110,7 +111,7 @@ func (l *Looks) Within(ctx context.Context, t zone.Target, age time.Duration) ch
 }
 
 // All looks at all targets, and returns the finding for the first of them that does
-// not permit; ok is true if there is none.
+// not permit; ok is true if all permit.
 func (l *Looks) All(ctx context.Context, targets []zone.Target) (worst check.Finding, ok bool) {
 	for some := range slices.Chunk(targets, together) {
 		findings := make([]check.Finding, len(some))

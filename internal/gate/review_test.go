@@ -185,7 +185,7 @@ func TestReviewForgets(t *testing.T) {
 }
 
 // TestDenial: the text is a function of what the Order wants, however it is spelled
-// and whatever was seen; it is at most 1 KB and one line.
+// and of no look; it is at most 1 KB and one line.
 func TestDenial(t *testing.T) {
 	wanted := func(n int) cluster.Wanted { return cluster.Wanted{Targets: targets(t, n)} }
 	long := strings.Repeat("a", 60) + "."
@@ -222,7 +222,7 @@ func TestDenial(t *testing.T) {
 			}
 		})
 	}
-	if got := denial(wanted(100)); !strings.Contains(got, "; and 9") || !strings.Contains(got, " more: see signpost records --scope web. It goes on") {
+	if got := denial(wanted(100)); !strings.Contains(got, "; and 9") || !strings.Contains(got, " more: see signpost records --scope web. cert-manager retries within seconds") {
 		t.Errorf("a hundred: %q", got)
 	}
 }

@@ -14,7 +14,7 @@ const maxText = 1024
 
 // denial is what cert-manager writes into the status of the request. It is a
 // function of the Order alone: a text that changed would be a change of status,
-// for which cert-manager tries again at once and without end. So it does not say
+// upon which cert-manager retries at once, without back-off. So it does not say
 // what was seen, nor which of the records are missing: events and the page do.
 func denial(w cluster.Wanted) string {
 	if w.Refused != "" {
@@ -22,7 +22,7 @@ func denial(w cluster.Wanted) string {
 	}
 	const (
 		begin = "Signpost lets this Order through when the owners' records for namespace %s are there: "
-		end   = ". It goes on by itself within seconds of their being seen; the events of the Certificate say what is missing"
+		end   = ". cert-manager retries within seconds of their being seen; the events of the Certificate say what is missing"
 	)
 	var b strings.Builder
 	fmt.Fprintf(&b, begin, w.Targets[0].Scope)

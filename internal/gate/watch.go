@@ -36,11 +36,11 @@ type Requests interface {
 	TellRequest(ctx context.Context, r cluster.Request, reason, message string) error
 }
 
-// Watcher looks after the requests whose Orders the gate decides on. It looks at
-// their records as soon as a request, or its Certificate, is seen, so that the
-// gate knows when cert-manager comes with the Order. Where a record is missing it
-// says so in events, looks again and again, and makes cert-manager try at once
-// when the record is there. Each request is looked after by one replica.
+// Watcher follows the requests whose Orders the gate decides on. It looks at their
+// records as soon as a request, or its Certificate, is seen, so that there is a
+// fresh look when cert-manager creates the Order. Where a record is missing it says
+// so in events, looks again with back-off, and makes cert-manager retry at once when
+// the record appears. Each request is followed by one replica.
 type Watcher struct {
 	requests Requests
 	looks    *Looks
@@ -54,22 +54,21 @@ type Watcher struct {
 	waiting int                // requests that were denied, of all replicas
 }
 
-// NewWatcher returns one. mine reports whether this replica looks after the
-// request with that key; all replicas together say yes once.
+// NewWatcher returns one. mine reports whether this replica follows the request with
+// that key; of all replicas one says yes.
 func NewWatcher(requests Requests, looks *Looks, mine func(key string) bool, log *slog.Logger) *Watcher {
 	return &Watcher{requests: requests, looks: looks, mine: mine, log: log,
 		nudges: rate.NewLimiter(nudgesASecond, nudgesASecond), entries: map[types.UID]*entry{}, early: map[uuid.UUID]bool{}}
 }
 
-// Waiting returns how many requests wait for a record, whichever replica looks
-// after them.
+// Waiting returns how many requests wait for a record, in the whole cluster.
 func (w *Watcher) Waiting() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.waiting
 }
 
-// hands do the looks: some for requests whose zones answer, some for the others, so
+// hands run the looks: some for requests whose zones answer, some for the others, so
 // that zones that do not answer hold up nobody else.
 type hands struct{ quick, slow errgroup.Group }
 
@@ -143,8 +142,8 @@ func (w *Watcher) round(ctx context.Context, h *hands) {
 	}
 }
 
-// ahead looks at records before there is a request, if nobody is doing so, or just
-// has.
+// ahead looks at records before there is a request, unless a look is under way or
+// recent.
 func (w *Watcher) ahead(ctx context.Context, targets []zone.Target, h *hands) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -251,7 +251,7 @@ func TestFlappingDomain(t *testing.T) {
 			n++
 			return []check.Finding{there, missing, there, silent}[n%4]
 		}}
-		c.requests = []cluster.Request{requestFor(t, "r", true, "example.com")} // whatever is done
+		c.requests = []cluster.Request{requestFor(t, "r", true, "example.com")} // nudged or not
 		for range 2 {
 			run(t, NewWatcher(c, NewLooks(dns.look, shared), all, discard))
 		}

@@ -34,7 +34,7 @@ const (
 	dialTimeout  = time.Second
 	replyTimeout = time.Second
 	retries      = 1
-	callTimeout  = 3 * time.Second // of a whole call, whatever the retries
+	callTimeout  = 3 * time.Second // of a whole call, retries included
 )
 
 // client returns a client of the kind that the URL asks for: a single server,
@@ -90,9 +90,9 @@ func (o RedisOptions) client(connected func()) (redis.UniversalClient, error) {
 	}
 }
 
-// dialer returns what makes the connections to Redis. One that is given up must
-// take with it what has not arrived: a record that the kernel delivers a minute
-// later, when the network is there again, would come after its removal.
+// dialer returns what makes the connections to Redis. When one is given up, what it
+// has not delivered must be dropped with it: a record that the kernel delivers a
+// minute later, when the network is back, would arrive after its removal.
 func dialer(config *tls.Config, name func(address string) string) func(ctx context.Context, network, address string) (net.Conn, error) {
 	d := &net.Dialer{Timeout: dialTimeout}
 	return func(ctx context.Context, network, address string) (net.Conn, error) {

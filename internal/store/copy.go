@@ -46,7 +46,7 @@ type shard struct {
 }
 
 // Lookup returns the values under id, nil if there are none, and what Prepare has
-// made of them. Unless the copy is fresh no values means "cannot tell": before the
+// made of them. Unless the copy is fresh, no values means "unknown": before the
 // store has been read in full, and when it has been out of reach for some seconds.
 // The slices must not be changed.
 func (c *Copy) Lookup(id uuid.UUID) (values []string, prepared []byte, fresh bool) {
@@ -120,7 +120,7 @@ func (c *Copy) putRead(ids []uuid.UUID, values [][]string, keep bool) {
 		}
 		r := c.record(id)
 		if r != nil && r.generation == c.generation {
-			continue // put was here during this read, or the scan came by twice
+			continue // put wrote it during this read, or SCAN returned it twice
 		}
 		if keep && c.Synced() {
 			c.noteReturned(id, r, values[i])

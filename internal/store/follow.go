@@ -40,7 +40,7 @@ type follower struct {
 	copy    *Copy
 	changes chan struct{} // wakes readChanged
 	scans   chan struct{} // wakes readAll
-	telling sync.Mutex    // so that the copy is told in the order of time
+	telling sync.Mutex    // orders the updates of the copy in time
 }
 
 // listen keeps a subscription until ctx is done.

@@ -8,7 +8,7 @@ import (
 )
 
 // freshness decides whether this replica may say that a name has no values, and
-// what it may believe of what Redis says. It does no I/O, runs nothing and has no
+// what it may believe of what Redis says. It does no I/O, starts no goroutine and has no
 // clock: the loops in follow.go tell it what happened and when. What it answers is
 // promised in docs/reliability.md; freshness_test.go has the cases as tables.
 //
@@ -19,7 +19,7 @@ import (
 // for this replica before a challenge counts as presented. After a gap in the
 // heartbeats a challenge may have been presented that this copy has not seen, until
 // everything has been read again. A replica that never announced itself has no lease
-// to lose, and nobody promises anything about it.
+// to lose, and no guarantee covers it.
 //
 // The store's identity tells whether Redis may have lost writes. Then the copy keeps
 // what it has, for the watch to put back, and the list of replicas is not believed.
@@ -103,7 +103,7 @@ func (f *freshness) changed(ids ...uuid.UUID) {
 	}
 }
 
-// take returns up to n names that changed, to be read; none when there are no more.
+// take returns up to n names that changed, to be read; empty if none has.
 // The caller reports with read before it takes more.
 func (f *freshness) take(now time.Time, n int) []uuid.UUID {
 	f.mu.Lock()
@@ -167,8 +167,8 @@ func (f *freshness) announced(sent, now time.Time) {
 }
 
 // saw says what identifies the store, and reports whether that means that it may
-// have lost writes since it was last looked at. Where the server is another one all
-// the time, behind a proxy that spreads commands over several, only the store ID counts.
+// have lost writes since it was last looked at. Where the server changes
+// constantly, behind a proxy that spreads commands over several, only the store ID counts.
 func (f *freshness) saw(id identity, now time.Time) (lost bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

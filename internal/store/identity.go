@@ -11,7 +11,7 @@ import (
 )
 
 // identify tells freshness what identifies the store. Heartbeats create the store ID
-// where there is none. When it is gone or another one, Redis was started without its
+// where it is missing. When it is gone or another one, Redis was started without its
 // data, or told to forget it; when the server is another one it may be the same
 // store with an older snapshot, or a replica that has not had the last writes.
 // The values were not removed, and come back from the Challenges within seconds.
@@ -36,18 +36,18 @@ func (r *Redis) identify(ctx context.Context) error {
 	return nil
 }
 
-// infoInterval is how long what INFO said holds on the same connections: only the
+// infoInterval is how long a reply to INFO is used on the same connections: only the
 // replication ID can change there.
 const infoInterval = time.Second
 
-// seenServer is what the server said of itself.
+// seenServer is what a server reported in INFO.
 type seenServer struct {
 	identity
 	at time.Time
 }
 
 // server asks the server that holds the zone's keys for its own part of the
-// identity. One that does not tell leaves it empty.
+// identity. Without the right to INFO it stays empty.
 func (r *Redis) server(ctx context.Context) (id identity, err error) {
 	connections := r.connections.Load()
 	if s := r.seen.Load(); s != nil && connections == r.identified.Load() && time.Since(s.at) < infoInterval {
@@ -88,7 +88,7 @@ func (r *Redis) checkReplication(info string) {
 	}
 }
 
-// field returns a field of what INFO has said.
+// field returns a field of a reply to INFO.
 func field(info, name string) string {
 	for line := range strings.Lines(info) {
 		if value, ok := strings.CutPrefix(line, name+":"); ok {
@@ -112,7 +112,7 @@ func (r *Redis) readIdentified(ctx context.Context, ids []uuid.UUID) ([][]string
 	return values, nil
 }
 
-// createStoreID creates the store ID if there is none, and sets its TTL.
+// createStoreID creates the store ID if it is missing, and sets its TTL.
 func (r *Redis) createStoreID(ctx context.Context) error {
 	_, err := r.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		pipe.SetNX(ctx, r.storeID, uuid.NewString(), 0)

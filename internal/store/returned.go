@@ -9,9 +9,9 @@ import (
 )
 
 // Returned returns the values that came back: that were in the store after it may
-// have lost writes, and not in this copy before. Most were removed, and a snapshot
-// from before that was loaded; some were added just then. Whoever knows what should
-// be there removes the others from the store. A value is forgotten here when it is
+// have lost writes, and not in this copy before. Most were removed, and Redis loaded
+// an older snapshot; some were added just then. The watch, which knows the
+// Challenges, removes the others from the store. A value is forgotten here when it is
 // gone from the store.
 func (c *Copy) Returned() map[uuid.UUID][]string {
 	c.mu.Lock()

@@ -1,6 +1,7 @@
 // Package store keeps the values of DNS-01 challenges: a Store that all
 // replicas share, and in every process a Copy of it, from which the DNS server
-// answers without asking anybody.
+// answers from memory. It may import zone. Its proof is in its tests, which run a
+// real redis-server, and in test/faults.
 package store
 
 import (
@@ -22,7 +23,7 @@ const Lifetime = 8 * 24 * time.Hour
 // and repeating it is safe. For why Redis fails see ErrDenied and Explain.
 type Store interface {
 	// Add puts value among those under id, for Lifetime from now. A value that
-	// is there already stays, with its life renewed. Other values are not touched.
+	// is there already stays, with its lifetime renewed. Other values are not touched.
 	// Beyond the limits (MaxValues and its neighbours) it fails with ErrLimit.
 	Add(ctx context.Context, id uuid.UUID, value string) error
 

@@ -29,7 +29,7 @@ func documentOf(t *testing.T, s status.Snapshot) (d document) {
 	return d
 }
 
-// TestWorst: whatever is wrong, the page's headline and the JSON say so, and
+// TestWorst: for everything that can be wrong, the page's headline and the JSON say so, and
 // both say the same.
 func TestWorst(t *testing.T) {
 	past := time.Now().Add(-2 * time.Hour)

@@ -59,7 +59,7 @@ func Handler(c Config) http.Handler {
 }
 
 // Serve answers requests that come in on listener until ctx is done; then it
-// finishes those that it has. It returns an error only if it failed by itself.
+// finishes those that it has. It returns an error only if serving failed.
 func Serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
 	server := &http.Server{
 		Handler:           handler,

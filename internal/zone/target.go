@@ -59,7 +59,7 @@ func (t Target) Record() Record {
 }
 
 // IsTarget reports whether name, in lower case without a final dot, is a target
-// in the zone, whatever it belongs to.
+// in the zone, of any scope and domain.
 func (z *Zone) IsTarget(name string) bool {
 	label, rest, _ := strings.Cut(name, ".")
 	_, ok := ParseID(label)

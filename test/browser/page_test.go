@@ -47,7 +47,7 @@ func mustZone(t *testing.T) *zone.Zone {
 	return z
 }
 
-// TestFromRecordToReady: the page follows a domain by itself, and leaves alone
+// TestFromRecordToReady: the page follows a domain without a reload, and leaves alone
 // what the reader does meanwhile.
 func TestFromRecordToReady(t *testing.T) {
 	b, w, server := start(t)

@@ -80,7 +80,7 @@ func TestIssueCommand(t *testing.T) {
 	if err := first.cmd.Wait(); err != nil {
 		t.Errorf("Ctrl-C: %v", err)
 	}
-	first.wants(t, "created Certificate wildcard-command-example-com in namespace command", "_acme-challenge.command.example.com.  CNAME  "+target, "goes on by itself")
+	first.wants(t, "created Certificate wildcard-command-example-com in namespace command", "_acme-challenge.command.example.com.  CNAME  "+target, " goes on")
 
 	again := command(t, w.Kubeconfig, args...)
 	eventually(t, "the Certificate is found again", func() bool { return strings.Contains(again.String(), "is there already") })

@@ -179,7 +179,7 @@ func denied(t *testing.T, name string, ok func(string) bool) {
 	})
 }
 
-// Only cert-manager creates Orders for a protected Issuer, whatever is in them.
+// Only cert-manager creates Orders for a protected Issuer, with any content.
 func byOrder(t *testing.T) {
 	for name, o := range map[string]*acmev1.Order{
 		"names":        order(t, "forged", "strict", "", "strict.example.com"),
@@ -240,8 +240,8 @@ func byChallenge(t *testing.T, target string) {
 	collectChallenges(t, thief)
 }
 
-// What one Issuer has proved every other of the account can use, whatever it solves
-// with. One that is not named is denied everything, one that is named the same rule.
+// What one Issuer has proved every other of the account can use, also
+// one for HTTP-01 alone. One that is not named is denied everything, one that is named the same rule.
 func byAnotherIssuer(t *testing.T, theirs func(string) bool) {
 	createIssuer(t, world.IssuerOptions{Name: "strict-unnamed", Account: "strict-account", HTTP01: true})
 	createIssuer(t, world.IssuerOptions{Name: "strict-named", Account: "strict-account", HTTP01: true})

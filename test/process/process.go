@@ -32,7 +32,7 @@ type Process struct {
 	done    chan struct{} // closed when the program has ended
 }
 
-// Start starts the program (again). died, if not nil, is called when it ends by itself.
+// Start starts the program (again). died, if not nil, is called when it ends unexpectedly.
 func (p *Process) Start(died func(error)) error {
 	log, err := os.OpenFile(p.logFile(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -57,7 +57,7 @@ func (p *Process) Start(died func(error)) error {
 		p.mu.Unlock()
 		close(done)
 		if !stopped && died != nil {
-			died(errors.Join(fmt.Errorf("%s ended by itself", p.Name), err, errors.New(p.Tail())))
+			died(errors.Join(fmt.Errorf("%s ended unexpectedly", p.Name), err, errors.New(p.Tail())))
 		}
 	}()
 	return nil

@@ -26,7 +26,7 @@ type server struct {
 	*process.Process
 }
 
-// pids returns the server's processes: its own, and whatever that has started.
+// pids returns the server's processes: its own, and its children.
 func (s *server) pids() []int {
 	parents := map[int]int{}
 	files, _ := filepath.Glob("/proc/[0-9]*/stat")
