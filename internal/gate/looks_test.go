@@ -42,6 +42,10 @@ func TestFresh(t *testing.T) {
 			dns.takes = 8 * time.Second
 			here.Now(t.Context(), on)
 		}, true},
+		{"a look that took 8 s, and the store fails", func(t *testing.T, dns *fakeDNS, shared *fakeShared, here, _ *Looks, on zone.Target) {
+			dns.takes, shared.fails = 8*time.Second, true
+			here.Now(t.Context(), on)
+		}, true},
 		{"missing here", func(t *testing.T, dns *fakeDNS, _ *fakeShared, here, _ *Looks, on zone.Target) {
 			dns.say(missing)
 			here.Now(t.Context(), on)

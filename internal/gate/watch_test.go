@@ -406,9 +406,22 @@ func TestAhead(t *testing.T) {
 		if looks := w.dns.count() - before; looks > 9 || w.dns.most > 3 {
 			t.Errorf("%d looks at 3 slow names in 30 s, %d at once", looks, w.dns.most)
 		}
+		// Nor do they take more hands than one each.
+		r := requestFor(t, "r", false, "other.example.com")
+		w.set(func() { w.issuing, w.requests = []cluster.Wanted{{Targets: targets(t, 20)}}, nil })
+		w.after(8 * time.Second)
+		w.set(func() { w.requests = []cluster.Request{r} })
+		w.after(settleTime)
+		w.dns.mu.Lock()
+		if !slices.Contains(w.dns.looks, "other.example.com") {
+			t.Error("twenty slow names take all hands")
+		}
+		w.dns.mu.Unlock()
+		w.set(func() { w.issuing = nil })
+		w.after(time.Minute)
 		w.watcher.mu.Lock()
 		defer w.watcher.mu.Unlock()
-		if len(w.watcher.early) > 3 {
+		if len(w.watcher.early) > 0 {
 			t.Errorf("%d looks are remembered", len(w.watcher.early))
 		}
 	})
