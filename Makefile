@@ -2,7 +2,9 @@
 
 BIN     := $(CURDIR)/.cache/bin
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-GOFLAGS_BUILD := -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
+# The program's variable for its version; the Dockerfile has it too.
+VERSION_VARIABLE := main.version
+GOFLAGS_BUILD := -trimpath -ldflags "-s -w -X $(VERSION_VARIABLE)=$(VERSION)"
 MAX_MB := 95
 # How often the fuzzers are run in make fuzz, and so in CI: about a minute in all.
 FUZZ_RESPOND ?= 300000x
@@ -18,7 +20,7 @@ IN_TEST := cd test && CGO_ENABLED=0 GOFLAGS=-trimpath
 .PHONY: help setup build size demo demo-shell demo-stop cluster cluster-test test unit race fuzz e2e soak vet lint vulnerabilities chart image bench profile fmt clean
 
 help: ## what can be made
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## fetch and build what demo and tests need (demo and test do it themselves)
 	@hack/setup
@@ -46,7 +48,7 @@ cluster: build ## the same on a real node, installed by Helm (KEEP=1; needs root
 	@$(IN_TEST) go build -o $(BIN)/demo ./cmd/demo
 	@CLUSTER=1 KEEP=$(KEEP) hack/demo run
 
-test: vet lint size unit fuzz e2e cluster-test ## everything that CI runs
+test: vet lint size unit fuzz e2e cluster-test release-test release-rehearsal ## everything that CI runs
 
 unit: setup ## tests of the product, on a real Redis, with the race detector
 	go test -race ./...
@@ -61,7 +63,7 @@ fuzz: ## fuzz the DNS server, in process and over sockets, and the names: 550,00
 e2e: build ## cert-manager's conformance suite, and certificates issued for real
 	@hack/setup test
 	$(IN_TEST) TEST_ASSET_ETCD=$(BIN)/etcd TEST_ASSET_KUBE_APISERVER=$(BIN)/kube-apiserver TEST_ASSET_KUBECTL=$(BIN)/kubectl \
-	  go test -count=1 -p 1 -timeout 20m $$(go list ./... | grep -v /test/cluster$$)
+	  go test -count=1 -p 1 -timeout 20m $$(go list ./... | grep -Ev '/test/(cluster|release)$$')
 
 cluster-test: build ## the life of an installation by Helm, on a real node; needs root
 	@hack/setup cluster
@@ -118,8 +120,10 @@ profile: ## show where the DNS server's CPU time goes; needs perf
 	@mkdir -p $(BIN)/symbols && CGO_ENABLED=0 go build -trimpath -o $(BIN)/symbols/signpost .
 	@$(IN_TEST) go build -o $(BIN)/bench ./cmd/bench && exec $(BIN)/bench profile
 
+include hack/release/release.mk
+
 fmt: ## format the code
 	gofmt -w $$(git ls-files '*.go')
 
 clean: ## remove what was built
-	rm -rf .cache
+	rm -rf .cache dist
