@@ -1,0 +1,164 @@
+package release
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"helm.sh/helm/v3/pkg/action"
+	"helm.sh/helm/v3/pkg/cli"
+	helmregistry "helm.sh/helm/v3/pkg/registry"
+
+	"github.com/signpost-acme/signpost/test/cluster"
+	"github.com/signpost-acme/signpost/test/world"
+)
+
+const replicas = "app.kubernetes.io/name=signpost,app.kubernetes.io/component=server"
+
+func helm(t *testing.T) *cluster.Helm {
+	t.Helper()
+	h, err := c.Helm(cluster.Namespace)
+	must(t, err)
+	return h
+}
+
+// pull is what Helm does with oci://…/signpost --version: it returns the chart's file.
+func pull(t *testing.T) string {
+	t.Helper()
+	t.Setenv("HELM_CACHE_HOME", t.TempDir())
+	client, err := helmregistry.NewClient(helmregistry.ClientOptPlainHTTP(), helmregistry.ClientOptCredentialsFile(filepath.Join(t.TempDir(), "none.json")))
+	must(t, err)
+	install := action.NewInstall(&action.Configuration{RegistryClient: client})
+	install.SetRegistryClient(client)
+	install.Version, install.PlainHTTP = made.Version, true
+	name, _, _ := strings.Cut(made.Chart.Name, ":")
+	file, err := install.LocateChart("oci://"+registryAddress+"/"+name, cli.New())
+	must(t, err)
+	return file
+}
+
+func kubectl(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := c.Kubectl(t.Context(), "", args...)
+	must(t, err)
+	return out
+}
+
+// setCNAME does what the owner of a domain does.
+func setCNAME(t *testing.T, domain string) {
+	t.Helper()
+	target, err := world.Target(world.CertManagerNamespace, domain)
+	must(t, err)
+	must(t, c.Parent.SetCNAME(t.Context(), "example.com", domain, target))
+}
+
+func create(t *testing.T, name string) {
+	t.Helper()
+	must(t, c.CreateCertificate(t.Context(), "default", name, "ClusterIssuer", "signpost", "*."+name+".example.com"))
+}
+
+func waitReady(t *testing.T, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		if _, err := c.WaitReady(t.Context(), "default", name); err != nil {
+			t.Fatalf("%s: %v\n%s", name, err, c.Explain("default"))
+		}
+	}
+}
+
+func installBefore(t *testing.T) {
+	must(t, c.Restricted(t.Context(), cluster.Namespace))
+	chart := filepath.Join(root, ".cache", "previous", "chart")
+	_, err := helm(t).Install(t.Context(), cluster.Release, chart, c.Values(map[string]any{"image": map[string]any{"tag": "before"}}))
+	must(t, err)
+	must(t, c.Delegate(t.Context()))
+	setCNAME(t, "before.example.com")
+	create(t, "before")
+	waitReady(t, "before")
+}
+
+// upgrade goes from the release before to this one while challenges wait, and
+// stops half-way, where replicas of both have to work together.
+func upgrade(t *testing.T) {
+	chart := pull(t)
+	create(t, "waits") // its CNAME comes when both are there
+	names := []string{"waits", "waits-on"}
+	create(t, "waits-on") // … and its when only the new ones are
+	for i := range 4 {
+		name := fmt.Sprintf("flight-%d", i)
+		setCNAME(t, name+".example.com")
+		create(t, name)
+		names = append(names, name)
+	}
+	must(t, helm(t).BeginUpgrade(t.Context(), cluster.Release, chart, c.Values(nil)))
+	kubectl(t, "rollout", "pause", "deployment/signpost", "-n", cluster.Namespace)
+	eventually(t, "a Ready replica of each version", func() bool {
+		ready := kubectl(t, "get", "pods", "-n", cluster.Namespace, "-l", replicas, "-o",
+			`jsonpath={range .items[*]}{.spec.containers[0].image} {.status.conditions[?(@.type=="Ready")].status}{"\n"}{end}`)
+		lines := strings.Split(strings.TrimSpace(ready), "\n")
+		has := func(part string) bool {
+			return slices.ContainsFunc(lines, func(l string) bool { return strings.Contains(l, part) && strings.HasSuffix(l, " True") })
+		}
+		return len(lines) == 3 && has(":before") && has(made.Image.Digest)
+	})
+	setCNAME(t, "waits.example.com")
+	for i := range 6 {
+		name := fmt.Sprintf("both-%d", i)
+		setCNAME(t, name+".example.com")
+		create(t, name)
+		names = append(names, name)
+	}
+	waitReady(t, slices.DeleteFunc(slices.Clone(names), func(s string) bool { return s == "waits-on" })...)
+	kubectl(t, "rollout", "resume", "deployment/signpost", "-n", cluster.Namespace)
+	kubectl(t, "rollout", "status", "deployment/signpost", "-n", cluster.Namespace, "--timeout=120s")
+	setCNAME(t, "waits-on.example.com")
+	waitReady(t, names...)
+}
+
+// runsWhatWasReleased: the kubelet has pulled, by digest, from the registry.
+func runsWhatWasReleased(t *testing.T) {
+	eventually(t, "two replicas", func() bool { return len(running(t)) == 2 })
+	for _, id := range running(t) {
+		if !strings.HasSuffix(id, "@"+made.Image.Digest) {
+			t.Errorf("a replica runs %s, want %s", id, made.Image.Digest)
+		}
+	}
+	log := registry.Output()
+	for _, pulled := range []string{"signpost-acme/signpost/manifests/" + made.Image.Digest + " containerd/", "valkey/valkey/manifests/"} {
+		if !strings.Contains(log, pulled) {
+			t.Errorf("nobody has asked the registry for %s", pulled)
+		}
+	}
+}
+
+// running are the images that the replicas run, as containerd names them.
+func running(t *testing.T) []string {
+	t.Helper()
+	return strings.Fields(kubectl(t, "get", "pods", "-n", cluster.Namespace, "-l", replicas, "-o", "jsonpath={.items[*].status.containerStatuses[*].imageID}"))
+}
+
+// installAnew is what README.md says first.
+func installAnew(t *testing.T) {
+	must(t, helm(t).Uninstall(cluster.Release))
+	begin := time.Now()
+	_, err := helm(t).Install(t.Context(), cluster.Release, pull(t), c.Values(nil))
+	must(t, err)
+	installed := time.Since(begin)
+	setCNAME(t, "anew.example.com")
+	create(t, "anew")
+	waitReady(t, "anew")
+	t.Logf("installed and Ready after %.1f s, a certificate after %.1f s", installed.Seconds(), time.Since(begin).Seconds())
+	runsWhatWasReleased(t)
+}
+
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(90 * time.Second); !ok(); time.Sleep(200 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("still not: %s", what)
+		}
+	}
+}
