@@ -33,6 +33,9 @@ func registryCommand(ctx context.Context, args []string) error {
 	if *dir == "" {
 		return errors.New("-dir is needed: where to keep layers")
 	}
+	if err := os.MkdirAll(*dir, 0o700); err != nil {
+		return err
+	}
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", *listen)
 	if err != nil {
 		return err
