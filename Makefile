@@ -79,13 +79,16 @@ vet:
 	go vet ./...
 	$(IN_TEST) go vet ./...
 
-lint: ## golangci-lint, and BuildKit's rules for the Dockerfile; both built once from their modules in hack
+lint: ## golangci-lint, BuildKit's rules for the Dockerfile, actionlint for the workflows; built once from their modules in hack
 	@mkdir -p $(BIN)
 	@cd hack/dockerfile && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o $(BIN)/dockerfile .
 	$(BIN)/dockerfile Dockerfile
+	@cd hack/release && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o $(BIN)/actionlint github.com/rhysd/actionlint/cmd/actionlint
+	$(BIN)/actionlint -shellcheck= -pyflakes=
 	@cd hack/lint && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o $(BIN)/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 	$(BIN)/golangci-lint run ./...
 	$(IN_TEST) $(BIN)/golangci-lint run --config ../.golangci.yaml ./...
+	cd hack/release && $(BIN)/golangci-lint run --config ../../.golangci.yaml ./...
 
 vulnerabilities: ## look for known vulnerabilities in the code that is called; needs the Internet
 	@mkdir -p $(BIN)

@@ -69,7 +69,7 @@ func zipped(when time.Time, entries []entry) ([]byte, error) {
 }
 
 // name is the archive's, as .krew.yaml has it.
-func (p platform) name() string { return "signpost_" + p.OS + "_" + p.Arch }
+func (p platform) name() string { return asset(p.OS, p.Arch) }
 
 func (p platform) archive() string {
 	if p.OS == "windows" {

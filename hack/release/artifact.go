@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -12,10 +14,12 @@ import (
 	"helm.sh/helm/v3/pkg/chart"
 )
 
-// Helm's media types of a chart in a registry.
+// Media types: Helm's of a chart, and Artifact Hub's of what says whose it is.
 const (
 	chartConfig = "application/vnd.cncf.helm.config.v1+json"
 	chartLayer  = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
+	hubConfig   = "application/vnd.cncf.artifacthub.config.v1+yaml"
+	hubLayer    = "application/vnd.cncf.artifacthub.repository-metadata.layer.v1.yaml"
 )
 
 // artifact is what a registry keeps that is no container: one file and a
@@ -31,26 +35,36 @@ func chartArtifact(f facts, tgz []byte, meta *chart.Metadata) (v1.Image, error) 
 	if err != nil {
 		return nil, err
 	}
-	a := &artifact{file: static.NewLayer(tgz, chartLayer), config: config}
-	m := v1.Manifest{
-		SchemaVersion: 2, MediaType: types.OCIManifestSchema1,
-		Config: descriptor(config, chartConfig),
-		Layers: []v1.Descriptor{descriptor(tgz, chartLayer)},
-		Annotations: map[string]string{
-			"org.opencontainers.image.title":       meta.Name,
-			"org.opencontainers.image.version":     meta.Version,
-			"org.opencontainers.image.description": meta.Description,
-			"org.opencontainers.image.url":         meta.Home,
-			"org.opencontainers.image.source":      meta.Home,
-			"org.opencontainers.image.licenses":    "Apache-2.0",
-			"org.opencontainers.image.revision":    f.Commit,
-			"org.opencontainers.image.created":     f.Time.Format(time.RFC3339),
-		},
-	}
-	if a.manifest, err = json.Marshal(m); err != nil {
+	return newArtifact(config, chartConfig, tgz, chartLayer, map[string]string{
+		"org.opencontainers.image.title":       meta.Name,
+		"org.opencontainers.image.version":     meta.Version,
+		"org.opencontainers.image.description": meta.Description,
+		"org.opencontainers.image.url":         meta.Home,
+		"org.opencontainers.image.source":      meta.Home,
+		"org.opencontainers.image.licenses":    "Apache-2.0",
+		"org.opencontainers.image.revision":    f.Commit,
+		"org.opencontainers.image.created":     f.Time.Format(time.RFC3339),
+	})
+}
+
+// hubArtifact is artifacthub-repo.yml, as Artifact Hub looks for it beside a chart.
+func hubArtifact(f facts) (v1.Image, error) {
+	text, err := os.ReadFile(filepath.Join(f.Root, "artifacthub-repo.yml"))
+	if err != nil {
 		return nil, err
 	}
-	return partial.CompressedToImage(a)
+	return newArtifact([]byte("{}"), hubConfig, text, hubLayer, nil)
+}
+
+func newArtifact(config []byte, configType types.MediaType, content []byte, contentType types.MediaType, annotations map[string]string) (v1.Image, error) {
+	manifest, err := json.Marshal(v1.Manifest{
+		SchemaVersion: 2, MediaType: types.OCIManifestSchema1, Annotations: annotations,
+		Config: descriptor(config, configType), Layers: []v1.Descriptor{descriptor(content, contentType)},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return partial.CompressedToImage(&artifact{file: static.NewLayer(content, contentType), config: config, manifest: manifest})
 }
 
 func descriptor(content []byte, media types.MediaType) v1.Descriptor {

@@ -206,7 +206,7 @@ func checkChart(t *testing.T, dir string, r *result) {
 		t.Fatal(err)
 	}
 	image := c.Values["image"].(map[string]any)
-	if c.Metadata.Version != r.Version || c.Metadata.AppVersion != r.Version || image["digest"] != r.Image.Digest || image["repository"] != "registry.example/signpost-acme/signpost" {
+	if c.Metadata.Version != r.Version || c.Metadata.AppVersion != r.Version || c.Metadata.Annotations["signpost/image-digest"] != r.Image.Digest || image["repository"] != "registry.example/signpost-acme/signpost" {
 		t.Errorf("version %s, %s, image %v", c.Metadata.Version, c.Metadata.AppVersion, image)
 	}
 	if r.Chart.Name != "registry.example/signpost-acme/charts/signpost:"+r.Version {

@@ -26,7 +26,7 @@ func packChart(f facts, repository, digest string) (tgz []byte, meta *chart.Meta
 		case "Chart.yaml":
 			content, err = chartYAML(f, file.Data, repository, digest)
 		case "values.yaml":
-			content, err = setScalars(file.Data, map[string]string{"image.repository": repository, "image.digest": digest})
+			content, err = setScalars(file.Data, map[string]string{"image.repository": repository})
 		}
 		if err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", file.Name, err)
@@ -71,6 +71,7 @@ func chartYAML(f facts, text []byte, repository, digest string) ([]byte, error) 
 	if err != nil {
 		return nil, err
 	}
+	annotations["signpost/image-digest"] = digest // templates/_compatibility.tpl takes it
 	annotations["artifacthub.io/changes"] = string(changes)
 	annotations["artifacthub.io/images"] = string(images)
 	annotations["artifacthub.io/prerelease"] = fmt.Sprint(strings.Contains(f.Version, "-"))

@@ -98,11 +98,11 @@ func TestPushTwice(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 { // the same again changes nothing
-		if err := push(t.Context(), to, one); err != nil {
+		if err := push(t.Context(), to, one, true); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := push(t.Context(), to, other); err == nil || !strings.Contains(err.Error(), "a version is released once") {
+	if err := push(t.Context(), to, other, true); err == nil || !strings.Contains(err.Error(), "a version is released once") {
 		t.Errorf("another image under the same version: %v", err)
 	}
 }

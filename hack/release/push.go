@@ -67,23 +67,28 @@ func pushCommand(ctx context.Context, args []string) error {
 	if err := d.parse(f, args); err != nil {
 		return err
 	}
-	index, err := readLayout(filepath.Join(d.dist, "image"), d.result.Image.Digest)
-	if err != nil {
-		return err
+	r := d.result
+	for _, part := range []struct {
+		dir, name, digest string
+		once              bool
+	}{
+		{"image", r.Image.Name, r.Image.Digest, true}, {"chart", r.Chart.Name, r.Chart.Digest, true},
+		{"artifacthub", r.Hub.Name, r.Hub.Digest, false},
+	} {
+		what, err := readLayout(filepath.Join(d.dist, part.dir), part.digest)
+		if err != nil {
+			return err
+		}
+		if err := push(ctx, d.at(part.name), what, part.once); err != nil {
+			return err
+		}
 	}
-	chart, err := readLayout(filepath.Join(d.dist, "chart"), d.result.Chart.Digest)
-	if err != nil {
-		return err
-	}
-	if err := push(ctx, d.at(d.result.Image.Name), index); err != nil {
-		return err
-	}
-	return push(ctx, d.at(d.result.Chart.Name), chart)
+	return nil
 }
 
-// push pushes under a tag, without changing a byte. A tag that is there already,
-// for something else, is refused: a version is released once.
-func push(ctx context.Context, to string, what remote.Taggable) error {
+// push pushes under a tag, without changing a byte. With once, a tag that is there
+// already, for something else, is refused: a version is released once.
+func push(ctx context.Context, to string, what remote.Taggable, once bool) error {
 	ref, err := name.NewTag(to)
 	if err != nil {
 		return err
@@ -93,7 +98,7 @@ func push(ctx context.Context, to string, what remote.Taggable) error {
 	if err != nil {
 		return err
 	}
-	if there, err := remote.Head(ref, options...); err == nil && there.Digest != digest {
+	if there, err := remote.Head(ref, options...); once && err == nil && there.Digest != digest {
 		return fmt.Errorf("%s is there already, as %s: a version is released once, so choose the next one", ref, there.Digest)
 	}
 	switch what := what.(type) {
@@ -146,5 +151,5 @@ func loadCommand(ctx context.Context, args []string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", args[0], err)
 	}
-	return push(ctx, args[1], image)
+	return push(ctx, args[1], image, false)
 }

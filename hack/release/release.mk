@@ -18,7 +18,7 @@ REHEARSED := $(CURDIR)/.cache/dist
 # make test builds what runs on Linux; make release builds everything.
 REHEARSED_PLATFORMS ?= linux/amd64,linux/arm64
 
-.PHONY: release-tool cosign release release-push release-sign release-verify release-test release-rehearsal
+.PHONY: release-tool cosign release release-push release-sign release-sign-checksums release-verify release-verify-checksums release-draft release-test release-rehearsal
 
 release-tool:
 	@for tool in git go; do command -v $$tool >/dev/null || { echo "error: $$tool is missing: hack/setup says how to get it" >&2; exit 1; }; done
@@ -36,8 +36,19 @@ release-push: release-tool ## push image and chart of dist/ (REGISTRY=host)
 release-sign: release-tool cosign ## sign what was pushed, attach SBOM and provenance (REGISTRY=host, KEY=file or keyless)
 	@$(RELEASE) sign $(PLACE) $(COSIGN)
 
+release-sign-checksums: release-tool cosign ## sign dist/checksums.txt (KEY=file or keyless)
+	@$(RELEASE) sign -checksums $(PLACE) $(COSIGN)
+
 release-verify: release-tool cosign ## verify signatures and attestations (REGISTRY=host, KEY=file, or IDENTITY= and ISSUER=)
 	@$(RELEASE) verify $(PLACE) $(COSIGN) -identity "$(IDENTITY)" -issuer "$(ISSUER)"
+
+release-verify-checksums: release-tool cosign ## verify the signature of dist/checksums.txt
+	@$(RELEASE) verify -checksums $(PLACE) $(COSIGN) -identity "$(IDENTITY)" -issuer "$(ISSUER)"
+
+release-draft: ## make a draft on the repository's page of what is in dist/ (VERSION=v0.1.0; needs gh)
+	@command -v gh >/dev/null || { echo "error: gh is missing: https://cli.github.com says how to get it" >&2; exit 1; }
+	gh release create "$(RELEASE_VERSION)" --draft --verify-tag --title "$(RELEASE_VERSION)" --notes-file $(DIST)/notes.md \
+	  $(if $(findstring -,$(RELEASE_VERSION)),--prerelease) $(wildcard $(addprefix $(DIST)/,*.tar.gz *.zip *.tgz *.json *.yaml checksums.txt))
 
 release-test: ## tests of what makes a release
 	cd hack/release && CGO_ENABLED=0 GOFLAGS=-trimpath go test -count=1 ./...

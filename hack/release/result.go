@@ -31,6 +31,10 @@ type result struct {
 		Digest string `json:"digest"`
 		Size   int64  `json:"size"`
 	} `json:"chart"`
+	Hub struct {
+		Name   string `json:"name"`
+		Digest string `json:"digest"`
+	} `json:"artifactHub"`
 }
 
 type file struct {

@@ -127,16 +127,18 @@ func signAndVerify(t *testing.T) {
 		return filepath.Join(cmd.Dir, "cosign.key"), filepath.Join(cmd.Dir, "cosign.pub")
 	}
 	ours, public := key()
-	if _, err := target(t, "release-verify", public); err == nil {
-		t.Error("what nobody has signed is verified")
-	}
-	_, err := target(t, "release-sign", ours)
-	must(t, err)
-	_, err = target(t, "release-verify", public)
-	must(t, err)
 	_, others := key()
-	if _, err := target(t, "release-verify", others); err == nil {
-		t.Error("what we have signed is verified with another's key")
+	for _, what := range []string{"", "-checksums"} {
+		if _, err := target(t, "release-verify"+what, public); err == nil {
+			t.Errorf("what nobody has signed is verified (%s)", what)
+		}
+		_, err := target(t, "release-sign"+what, ours)
+		must(t, err)
+		_, err = target(t, "release-verify"+what, public)
+		must(t, err)
+		if _, err := target(t, "release-verify"+what, others); err == nil {
+			t.Errorf("what we have signed is verified with another's key (%s)", what)
+		}
 	}
 }
 

@@ -105,8 +105,9 @@ app.kubernetes.io/component: valkey
 {{- end }}
 
 {{- define "signpost.image" -}}
-{{- if .Values.image.digest }}
-{{- printf "%s@%s" .Values.image.repository .Values.image.digest }}
+{{- include "signpost.checkImage" . }}
+{{- with include "signpost.imageDigest" . }}
+{{- printf "%s@%s" $.Values.image.repository . }}
 {{- else }}
 {{- printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) }}
 {{- end }}
