@@ -65,7 +65,7 @@ func look(root, version string) (f facts, err error) {
 var howToGet = map[string]string{
 	"git":    "install it, on Debian and Ubuntu with apt-get install git",
 	"go":     "install it from https://go.dev/dl/",
-	"cosign": "make .cache/bin/cosign builds it",
+	"cosign": "make cosign builds it",
 }
 
 func checkVersion(version string) error {

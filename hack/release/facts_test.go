@@ -115,7 +115,7 @@ func TestOtherMistakes(t *testing.T) {
 		"has files that are no earlier":      {"build", "-root", root, "-out", foreign},
 		"is no release: make release":        {"push", "-dist", foreign, "-registry", "127.0.0.1:1"},
 		"is not on loopback":                 {"registry", "-listen", "0.0.0.0:0"},
-		"cosign is missing: make .cache/bin": {"sign", "-dist", someRelease(t), "-registry", "127.0.0.1:1", "-cosign", "no-such-program"},
+		"cosign is missing: make cosign":     {"sign", "-dist", someRelease(t), "-registry", "127.0.0.1:1", "-cosign", "no-such-program"},
 		"no registry is named: set REGISTRY": {"push", "-dist", someRelease(t)},
 	} {
 		if err := run(t.Context(), args); err == nil || !strings.Contains(err.Error(), says) {

@@ -24,8 +24,10 @@ release-tool:
 	@for tool in git go; do command -v $$tool >/dev/null || { echo "error: $$tool is missing: hack/setup says how to get it" >&2; exit 1; }; done
 	@mkdir -p $(BIN) && cd hack/release && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o $(RELEASE) .
 
-cosign:
-	@mkdir -p $(BIN) && cd hack/cosign && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o $(BIN)/cosign github.com/sigstore/cosign/v3/cmd/cosign
+cosign: $(BIN)/cosign
+
+$(BIN)/cosign: hack/cosign/go.mod hack/cosign/go.sum
+	@mkdir -p $(BIN) && cd hack/cosign && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o $@ github.com/sigstore/cosign/v3/cmd/cosign
 
 release: release-tool ## archives, image, chart, SBOMs and krew manifest into dist/ (VERSION=v0.1.0; without, a snapshot)
 	@$(RELEASE) build -version "$(RELEASE_VERSION)" -version-variable $(VERSION_VARIABLE) -repository $(IMAGE_REPOSITORY) -out $(DIST)
@@ -56,5 +58,5 @@ release-test: ## tests of what makes a release
 release-rehearsal: release-tool cosign ## make a release, push, sign and verify it in a sandbox, and install it from there; needs root
 	@hack/setup cluster
 	@hack/release/previous
-	@$(RELEASE) build -version "$(RELEASE_VERSION)" -version-variable $(VERSION_VARIABLE) -out $(REHEARSED) -platforms $(REHEARSED_PLATFORMS) >/dev/null
+	@$(RELEASE) build -version "$(RELEASE_VERSION)" -version-variable $(VERSION_VARIABLE) -repository $(IMAGE_REPOSITORY) -out $(REHEARSED) -platforms $(REHEARSED_PLATFORMS) >/dev/null
 	$(IN_TEST) go test -count=1 -timeout 15m ./release

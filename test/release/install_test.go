@@ -34,7 +34,7 @@ func pull(t *testing.T) string {
 	install := action.NewInstall(&action.Configuration{RegistryClient: client})
 	install.SetRegistryClient(client)
 	install.Version, install.PlainHTTP = made.Version, true
-	name, _, _ := strings.Cut(made.Chart.Name, ":")
+	name := made.Chart.Name[strings.Index(made.Chart.Name, "signpost-acme/"):strings.LastIndex(made.Chart.Name, ":")] // without the host
 	file, err := install.LocateChart("oci://"+registryAddress+"/"+name, cli.New())
 	must(t, err)
 	return file
