@@ -60,3 +60,5 @@ release-rehearsal: release-tool cosign ## make a release, push, sign and verify 
 	@hack/release/previous
 	@$(RELEASE) build -version "$(RELEASE_VERSION)" -version-variable $(VERSION_VARIABLE) -repository $(IMAGE_REPOSITORY) -out $(REHEARSED) -platforms $(REHEARSED_PLATFORMS) >/dev/null
 	$(IN_TEST) go test -count=1 -timeout 15m ./release
+	@$(RELEASE) report -dist $(REHEARSED)
+	@echo "all of it pushed, signed, verified, and pulled by a node, which issued certificates with it"
