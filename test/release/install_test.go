@@ -105,17 +105,37 @@ func upgrade(t *testing.T) {
 		return len(lines) == 3 && has(":before") && has(made.Image.Digest)
 	})
 	setCNAME(t, "waits.example.com")
-	for i := range 6 {
+	waitReady(t, slices.DeleteFunc(slices.Clone(names), func(s string) bool { return s == "waits-on" })...)
+	// Until a replica of each has been called for a challenge that both had to answer.
+	for i := 0; !called(t, ":before") || !called(t, made.Image.Digest); i++ {
+		if i == 30 {
+			t.Fatal("of 30 challenges, replicas of one version have been called for none")
+		}
 		name := fmt.Sprintf("both-%d", i)
 		setCNAME(t, name+".example.com")
 		create(t, name)
+		waitReady(t, name)
 		names = append(names, name)
 	}
-	waitReady(t, slices.DeleteFunc(slices.Clone(names), func(s string) bool { return s == "waits-on" })...)
 	kubectl(t, "rollout", "resume", "deployment/signpost", "-n", cluster.Namespace)
 	kubectl(t, "rollout", "status", "deployment/signpost", "-n", cluster.Namespace, "--timeout=120s")
 	setCNAME(t, "waits-on.example.com")
 	waitReady(t, names...)
+}
+
+// called says whether a replica whose image ends so was called for a challenge
+// while there were both versions.
+func called(t *testing.T, image string) bool {
+	t.Helper()
+	pods := kubectl(t, "get", "pods", "-n", cluster.Namespace, "-l", replicas, "-o",
+		`jsonpath={range .items[*]}{.metadata.name} {.spec.containers[0].image}{"\n"}{end}`)
+	for line := range strings.Lines(pods) {
+		pod, of, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if strings.HasSuffix(of, image) && strings.Contains(kubectl(t, "logs", "-n", cluster.Namespace, pod), "domain=both-") {
+			return true
+		}
+	}
+	return false
 }
 
 // runsWhatWasReleased: the kubelet has pulled, by digest, from the registry.
