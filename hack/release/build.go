@@ -56,7 +56,7 @@ func build(ctx context.Context, o buildOptions) (*result, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer finish(false)
+	defer func() { _ = finish(false) }() // after finish(true) there is nothing left to remove
 	m := &maker{facts: f, options: o, result: &result{Version: f.Version, Commit: f.Commit}, sums: map[string]string{}}
 	tmp, err := os.MkdirTemp("", "release-")
 	if err != nil {
