@@ -53,7 +53,7 @@ func zipped(when time.Time, entries []entry) ([]byte, error) {
 	w := zip.NewWriter(&b)
 	for _, e := range entries {
 		h := &zip.FileHeader{Name: e.Name, Method: zip.Deflate, Modified: when}
-		h.SetMode(os.FileMode(e.Mode)) //nolint:gosec // 0o644 or 0o755
+		h.SetMode(os.FileMode(e.Mode))
 		f, err := w.CreateHeader(h)
 		if err != nil {
 			return nil, err

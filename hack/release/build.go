@@ -23,7 +23,7 @@ func buildCommand(ctx context.Context, args []string) error {
 	f.StringVar(&o.root, "root", ".", "the repository")
 	f.StringVar(&o.out, "out", "dist", "where everything goes; what is there is removed")
 	f.StringVar(&o.version, "version", "", "v1.2.3; a snapshot of the tree, if empty")
-	f.StringVar(&o.variable, "version-variable", "main.version", "the program's variable for its version")
+	f.StringVar(&o.variable, "version-variable", "", "the program's variable for its version, as the Makefile has it")
 	f.StringVar(&o.repository, "repository", "signpost-acme/signpost", "the image's repository, as the chart names it")
 	f.StringVar(&o.platforms, "platforms", allPlatforms, "which archives to make")
 	if err := f.Parse(args); err != nil {
@@ -47,6 +47,9 @@ func build(ctx context.Context, o buildOptions) (*result, error) {
 	platforms, err := parsePlatforms(o.platforms)
 	if err != nil {
 		return nil, err
+	}
+	if o.variable == "" {
+		return nil, errors.New("-version-variable is missing: make release sets it")
 	}
 	authorities, err := ownModule(authoritiesModule)
 	if err != nil {
@@ -112,6 +115,6 @@ func replace(dir *string) (finish func(bool) error, err error) {
 		if !good {
 			return os.RemoveAll(fresh)
 		}
-		return errors.Join(os.RemoveAll(old), os.Chmod(fresh, 0o755), os.Rename(fresh, old)) //nolint:gosec // it is read by all
+		return errors.Join(os.RemoveAll(old), os.Chmod(fresh, 0o755), os.Rename(fresh, old))
 	}, nil
 }

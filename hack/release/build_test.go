@@ -26,7 +26,7 @@ import (
 // make1 makes a release of the tree for one platform.
 func make1(t *testing.T, root, out string) *result {
 	t.Helper()
-	r, err := build(t.Context(), buildOptions{root: root, out: out, variable: "main.version", repository: "registry.example/signpost-acme/signpost", platforms: "linux/amd64"})
+	r, err := build(t.Context(), buildOptions{root: root, out: out, variable: versionVariable(t), repository: "registry.example/signpost-acme/signpost", platforms: "linux/amd64"})
 	if err != nil {
 		t.Fatal(err)
 	}

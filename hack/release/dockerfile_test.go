@@ -63,16 +63,21 @@ func TestDockerfileMakesTheSameImage(t *testing.T) {
 	for name := range files {
 		t.Errorf("the Dockerfile makes %q, we do not", name)
 	}
-	makefile, err := os.ReadFile("../../Makefile")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(makefile), "\nVERSION_VARIABLE := ")
-	variable, _, _ := strings.Cut(rest, "\n")
-	want := append([]string{"build"}, flags(variable, version)...)
+	want := append([]string{"build"}, flags(versionVariable(t), version)...)
 	if got := arguments[:len(arguments)-3]; !reflect.DeepEqual(got, want) {
 		t.Errorf("the Dockerfile calls go with %q, we with %q", got, want)
 	}
+}
+
+// versionVariable is what the Makefile says.
+func versionVariable(t *testing.T) string {
+	t.Helper()
+	_, rest, ok := strings.Cut(read(t, root+"/Makefile"), "\nVERSION_VARIABLE := ")
+	name, _, _ := strings.Cut(rest, "\n")
+	if !ok || name == "" {
+		t.Fatal("the Makefile has no VERSION_VARIABLE")
+	}
+	return name
 }
 
 type fileInfo struct {
