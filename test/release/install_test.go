@@ -47,13 +47,29 @@ func kubectl(t *testing.T, args ...string) string {
 	return out
 }
 
-// setCNAME does what the owner of a domain does.
-func setCNAME(t *testing.T, domain string) {
+// setCNAMEs does what the owners of domains do, at once: each change makes the
+// nameserver read everything again.
+func setCNAMEs(t *testing.T, names ...string) {
 	t.Helper()
-	target, err := world.Target(world.CertManagerNamespace, domain)
-	must(t, err)
-	must(t, c.Parent.SetCNAME(t.Context(), "example.com", domain, target))
+	var records strings.Builder
+	for _, name := range names {
+		domain := name + ".example.com"
+		target, err := world.Target(world.CertManagerNamespace, domain)
+		must(t, err)
+		fmt.Fprintf(&records, "_acme-challenge.%s. CNAME %s.\n", domain, target)
+	}
+	must(t, c.Parent.Set(t.Context(), "example.com", names[0], records.String()))
 }
+
+// numbered are names.
+func numbered(name string, n int) (names []string) {
+	for i := range n {
+		names = append(names, fmt.Sprintf("%s-%d", name, i))
+	}
+	return names
+}
+
+const mostBoth = 30 // certificates that are asked for while there are both versions
 
 func create(t *testing.T, name string) {
 	t.Helper()
@@ -75,7 +91,7 @@ func installBefore(t *testing.T) {
 	_, err := helm(t).Install(t.Context(), cluster.Release, chart, c.Values(map[string]any{"image": map[string]any{"tag": "before"}}))
 	must(t, err)
 	must(t, c.Delegate(t.Context()))
-	setCNAME(t, "before.example.com")
+	setCNAMEs(t, append([]string{"before", "anew"}, append(numbered("flight", 4), numbered("both", mostBoth)...)...)...)
 	create(t, "before")
 	waitReady(t, "before")
 }
@@ -87,9 +103,7 @@ func upgrade(t *testing.T) {
 	create(t, "waits") // its CNAME comes when both are there
 	names := []string{"waits", "waits-on"}
 	create(t, "waits-on") // … and its when only the new ones are
-	for i := range 4 {
-		name := fmt.Sprintf("flight-%d", i)
-		setCNAME(t, name+".example.com")
+	for _, name := range numbered("flight", 4) {
 		create(t, name)
 		names = append(names, name)
 	}
@@ -104,22 +118,21 @@ func upgrade(t *testing.T) {
 		}
 		return len(lines) == 3 && has(":before") && has(made.Image.Digest)
 	})
-	setCNAME(t, "waits.example.com")
+	setCNAMEs(t, "waits")
 	waitReady(t, slices.DeleteFunc(slices.Clone(names), func(s string) bool { return s == "waits-on" })...)
 	// Until a replica of each has been called for a challenge that both had to answer.
 	for i := 0; !called(t, ":before") || !called(t, made.Image.Digest); i++ {
-		if i == 30 {
-			t.Fatal("of 30 challenges, replicas of one version have been called for none")
+		if i == mostBoth {
+			t.Fatalf("of %d challenges, replicas of one version have been called for none", mostBoth)
 		}
 		name := fmt.Sprintf("both-%d", i)
-		setCNAME(t, name+".example.com")
 		create(t, name)
 		waitReady(t, name)
 		names = append(names, name)
 	}
 	kubectl(t, "rollout", "resume", "deployment/signpost", "-n", cluster.Namespace)
 	kubectl(t, "rollout", "status", "deployment/signpost", "-n", cluster.Namespace, "--timeout=120s")
-	setCNAME(t, "waits-on.example.com")
+	setCNAMEs(t, "waits-on")
 	waitReady(t, names...)
 }
 
@@ -167,7 +180,6 @@ func installAnew(t *testing.T) {
 	_, err := helm(t).Install(t.Context(), cluster.Release, pull(t), c.Values(nil))
 	must(t, err)
 	installed := time.Since(begin)
-	setCNAME(t, "anew.example.com")
 	create(t, "anew")
 	waitReady(t, "anew")
 	t.Logf("installed and Ready after %.1f s, a certificate after %.1f s", installed.Seconds(), time.Since(begin).Seconds())
