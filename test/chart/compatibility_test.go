@@ -1,6 +1,7 @@
 package chart
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -8,6 +9,8 @@ import (
 	"helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/chartutil"
 	"helm.sh/helm/v3/pkg/engine"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
 )
 
@@ -56,6 +59,25 @@ func TestReleasedImage(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// Another version of the chart leaves Valkey's pod as it is: without a volume a new
+// one has no records.
+func TestUpgradeKeepsValkey(t *testing.T) {
+	pod := func(version string) corev1.PodTemplateSpec {
+		r, err := renderValues(t, values(t, minimal), func(c *chart.Chart, v chartutil.Values) (map[string]string, error) {
+			c.Metadata.Version, c.Metadata.AppVersion = version, version
+			v["Chart"] = c.Metadata
+			return engine.Render(c, v)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return get[*appsv1.Deployment](t, r, "Deployment/signpost-valkey").Spec.Template
+	}
+	if old, updated := pod("0.1.0"), pod("0.2.0"); !reflect.DeepEqual(old, updated) {
+		t.Errorf("an upgrade replaces Valkey:\n%v\n%v", old.ObjectMeta, updated.ObjectMeta)
 	}
 }
 
