@@ -2,7 +2,9 @@
 
 BIN     := $(CURDIR)/.cache/bin
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-GOFLAGS_BUILD := -trimpath -ldflags "-s -w -X github.com/signpost-acme/signpost/internal/version.version=$(VERSION)"
+# The program's variable for its version; the Dockerfile has it too.
+VERSION_VARIABLE := github.com/signpost-acme/signpost/internal/version.version
+GOFLAGS_BUILD := -trimpath -ldflags "-s -w -X $(VERSION_VARIABLE)=$(VERSION)"
 MAX_MB := 95
 # How often the fuzzers are run in make fuzz, and so in CI: about a minute in all.
 FUZZ_RESPOND ?= 300000x
@@ -21,7 +23,7 @@ IN_TEST := cd test && $(COMPILE)
 .PHONY: help setup build size demo demo-shell demo-stop cluster cluster-test test unit race fuzz e2e soak vet lint vulnerabilities chart image bench profile fmt clean
 
 help: ## what can be made
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## fetch and build what demo and tests need (demo and test do it themselves)
 	@hack/setup
@@ -58,7 +60,7 @@ test: ## everything that CI runs, and how long each package took
 	@$(MAKE) --no-print-directory everything; code=$$?; hack/gotest table; exit $$code
 
 .PHONY: everything
-everything: vet lint size unit fuzz e2e cluster-test
+everything: vet lint size unit fuzz e2e cluster-test release-test release-rehearsal
 
 unit: setup ## tests of the product, on a real Redis, with the race detector
 	hack/gotest race -race ./...
@@ -73,7 +75,7 @@ fuzz: ## fuzz the DNS server, in process and over sockets, and the names: 550,00
 e2e: build ## cert-manager's conformance suite, and certificates issued for real
 	@hack/setup test
 	$(IN_TEST) TEST_ASSET_ETCD=$(BIN)/etcd TEST_ASSET_KUBE_APISERVER=$(BIN)/kube-apiserver TEST_ASSET_KUBECTL=$(BIN)/kubectl \
-	  ../hack/gotest e2e -count=1 -p 1 -timeout 20m $$(go list ./... | grep -v /test/cluster$$)
+	  ../hack/gotest e2e -count=1 -p 1 -timeout 20m $$(go list ./... | grep -Ev '/test/(cluster|release)$$')
 
 cluster-test: build ## the life of an installation by Helm, on a real node; needs root
 	@hack/setup cluster
@@ -89,13 +91,16 @@ vet:
 	$(COMPILE) go vet ./...
 	$(IN_TEST) go vet ./...
 
-lint: ## golangci-lint, and BuildKit's rules for the Dockerfile; both built once from their modules in hack
+lint: ## golangci-lint, BuildKit's rules for the Dockerfile, actionlint for the workflows; built once from their modules in hack
 	@mkdir -p $(BIN)
 	@cd hack/dockerfile && $(COMPILE) go build -ldflags "-s -w" -o $(BIN)/dockerfile .
 	$(BIN)/dockerfile Dockerfile
+	@cd hack/release \&\& $(COMPILE) go build -ldflags "-s -w" -o $(BIN)/actionlint github.com/rhysd/actionlint/cmd/actionlint
+	$(BIN)/actionlint -shellcheck= -pyflakes=
 	@cd hack/lint && $(COMPILE) go build -ldflags "-s -w" -o $(BIN)/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 	$(COMPILE) $(BIN)/golangci-lint run ./...
 	$(IN_TEST) $(BIN)/golangci-lint run --config ../.golangci.yaml ./...
+	cd hack/release && $(COMPILE) $(BIN)/golangci-lint run --config ../../.golangci.yaml ./...
 
 vulnerabilities: ## look for known vulnerabilities in the code that is called; needs the Internet
 	@mkdir -p $(BIN)
@@ -130,8 +135,10 @@ profile: ## show where the DNS server's CPU time goes; needs perf
 	@mkdir -p $(BIN)/symbols && CGO_ENABLED=0 go build -trimpath -o $(BIN)/symbols/signpost .
 	@$(IN_TEST) go build -o $(BIN)/bench ./cmd/bench && exec $(BIN)/bench profile
 
+include hack/release/release.mk
+
 fmt: ## format the code
 	gofmt -w $$(git ls-files '*.go')
 
 clean: ## remove what was built
-	rm -rf .cache
+	rm -rf .cache dist

@@ -1,5 +1,6 @@
 // Command dockerfile checks a Dockerfile as "docker build --check" does, with
-// the rules of BuildKit, but without a builder. Its argument is the file.
+// the rules of BuildKit, but without a builder. Its argument is the file. With a
+// version as second argument it says instead what image the file makes.
 package main
 
 import (
@@ -22,12 +23,15 @@ func main() {
 }
 
 func run(args []string) error {
-	if len(args) != 1 {
-		return errors.New("usage: dockerfile <file>")
+	if len(args) != 1 && len(args) != 2 {
+		return errors.New("usage: dockerfile <file> [<version>]")
 	}
 	text, err := os.ReadFile(args[0])
 	if err != nil {
 		return err
+	}
+	if len(args) == 2 {
+		return describe(os.Stdout, text, args[1])
 	}
 	source := llb.NewSourceMap(nil, args[0], "Dockerfile", text)
 	source.Definition = &llb.Definition{} // of where the file is from: here

@@ -36,6 +36,10 @@ type Cluster struct {
 // Start starts a cluster in which nothing is installed yet. Its images are
 // there; root is the folder of the repository.
 func Start(ctx context.Context, root string, o world.Options) (*Cluster, error) {
+	return start(ctx, root, o, (*Cluster).productImages)
+}
+
+func start(ctx context.Context, root string, o world.Options, product func(*Cluster) ([]world.Image, error)) (*Cluster, error) {
 	o.Node = true
 	w, err := world.Start(ctx, o)
 	if err != nil {
@@ -43,7 +47,11 @@ func Start(ctx context.Context, root string, o world.Options) (*Cluster, error) 
 	}
 	c := &Cluster{World: w, Chart: filepath.Join(root, "charts", "signpost")}
 	w.Step("making images")
-	if err := c.importImages(ctx); err != nil {
+	images, err := product(c)
+	if err == nil {
+		err = c.importImages(ctx, append(images, c.certManagerImages()...))
+	}
+	if err != nil {
 		w.Stop()
 		return nil, err
 	}
@@ -51,37 +59,52 @@ func Start(ctx context.Context, root string, o world.Options) (*Cluster, error) 
 	return c, nil
 }
 
-// importImages makes the images that the two charts name.
-func (c *Cluster) importImages(ctx context.Context) error {
-	defaults, err := chartDefaults(c.Chart)
-	if err != nil {
-		return err
-	}
-	valkey, err := world.WithLibraries("redis-server", "usr/local/bin/valkey-server")
-	if err != nil {
-		return err
-	}
-	// As the Dockerfile makes it.
-	signpost := map[string]string{"signpost": filepath.Join(c.Bin, "signpost")}
-	const authorities = "/etc/ssl/certs/ca-certificates.crt"
-	if _, err := os.Stat(authorities); err == nil {
-		signpost[authorities[1:]] = authorities
-	}
-	parts := map[string]string{"cert-manager-parts": filepath.Join(c.Bin, "cert-manager-parts")}
-	const anybody = "1000:1000"
-	for _, i := range []world.Image{
-		{Name: defaults.signpost, Files: signpost, Entrypoint: []string{"/signpost"}, User: "65532:65532", Texts: map[string]string{
-			"etc/passwd": "nonroot:x:65532:65532:nonroot:/:/nonexistent\n", "etc/group": "nonroot:x:65532:\n"}},
-		{Name: defaults.valkey, Files: valkey, Entrypoint: []string{"valkey-server"}, User: anybody},
-		{Name: certManagerImage("controller"), Files: map[string]string{"cert-manager": filepath.Join(c.Bin, "cert-manager")}, Entrypoint: []string{"/cert-manager"}, User: anybody},
-		{Name: certManagerImage("webhook"), Files: parts, Entrypoint: []string{"/cert-manager-parts", "webhook"}, User: anybody},
-		{Name: certManagerImage("cainjector"), Files: parts, Entrypoint: []string{"/cert-manager-parts", "cainjector"}, User: anybody},
-	} {
+func (c *Cluster) importImages(ctx context.Context, images []world.Image) error {
+	for _, i := range images {
 		if err := c.Import(ctx, i); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+const anybody = "1000:1000"
+
+// productImages are the images that our chart names.
+func (c *Cluster) productImages() ([]world.Image, error) {
+	defaults, err := chartDefaults(c.Chart)
+	if err != nil {
+		return nil, err
+	}
+	valkey, err := ValkeyImage(defaults.valkey)
+	return []world.Image{SignpostImage(defaults.signpost, filepath.Join(c.Bin, "signpost")), valkey}, err
+}
+
+// SignpostImage is an image of a program, as the Dockerfile makes it.
+func SignpostImage(name, program string) world.Image {
+	files := map[string]string{"signpost": program}
+	const authorities = "/etc/ssl/certs/ca-certificates.crt"
+	if _, err := os.Stat(authorities); err == nil {
+		files[authorities[1:]] = authorities
+	}
+	return world.Image{Name: name, Files: files, Entrypoint: []string{"/signpost"}, User: "65532:65532", Texts: map[string]string{
+		"etc/passwd": "nonroot:x:65532:65532:nonroot:/:/nonexistent\n", "etc/group": "nonroot:x:65532:\n"}}
+}
+
+// ValkeyImage is this machine's Redis under Valkey's name.
+func ValkeyImage(name string) (world.Image, error) {
+	files, err := world.WithLibraries("redis-server", "usr/local/bin/valkey-server")
+	return world.Image{Name: name, Files: files, Entrypoint: []string{"valkey-server"}, User: anybody}, err
+}
+
+// certManagerImages are the images that cert-manager's chart is given.
+func (c *Cluster) certManagerImages() []world.Image {
+	parts := map[string]string{"cert-manager-parts": filepath.Join(c.Bin, "cert-manager-parts")}
+	return []world.Image{
+		{Name: certManagerImage("controller"), Files: map[string]string{"cert-manager": filepath.Join(c.Bin, "cert-manager")}, Entrypoint: []string{"/cert-manager"}, User: anybody},
+		{Name: certManagerImage("webhook"), Files: parts, Entrypoint: []string{"/cert-manager-parts", "webhook"}, User: anybody},
+		{Name: certManagerImage("cainjector"), Files: parts, Entrypoint: []string{"/cert-manager-parts", "cainjector"}, User: anybody},
+	}
 }
 
 func certManagerImage(part string) string { return "sandbox/cert-manager-" + part + ":" + tag }

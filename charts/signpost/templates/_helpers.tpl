@@ -104,24 +104,25 @@ app.kubernetes.io/component: valkey
 {{- end }}
 {{- end }}
 
-{{- /* An image, of the values of one, in the registry that all are in. Takes a list: the root, the image, its tag. */ -}}
+{{- /* An image, of the values of one, in the registry that all are in. Takes a list: the root, the image, its tag, its digest or an empty string. */ -}}
 {{- define "signpost.imageOf" -}}
 {{- $root := index . 0 }}
 {{- $image := index . 1 }}
 {{- with $root.Values.image.registry | default $root.Values.global.imageRegistry }}{{ . }}/{{ end }}
-{{- if $image.digest }}
-{{- printf "%s@%s" $image.repository $image.digest }}
+{{- with index . 3 }}
+{{- printf "%s@%s" $image.repository . }}
 {{- else }}
 {{- printf "%s:%s" $image.repository (index . 2) }}
 {{- end }}
 {{- end }}
 
 {{- define "signpost.image" -}}
-{{- include "signpost.imageOf" (list . .Values.image (.Values.image.tag | default .Chart.AppVersion)) }}
+{{- include "signpost.checkImage" . }}
+{{- include "signpost.imageOf" (list . .Values.image (.Values.image.tag | default .Chart.AppVersion) (include "signpost.imageDigest" .)) }}
 {{- end }}
 
 {{- define "signpost.valkey.image" -}}
-{{- include "signpost.imageOf" (list . .Values.redis.bundled.image .Values.redis.bundled.image.tag) }}
+{{- include "signpost.imageOf" (list . .Values.redis.bundled.image .Values.redis.bundled.image.tag .Values.redis.bundled.image.digest) }}
 {{- end }}
 
 {{- /* Whether each pod takes ports of its node, of which there are no two. */ -}}
