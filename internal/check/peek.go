@@ -15,7 +15,7 @@ const (
 	// peekLifetime is how long after a look a peek may stand for another: a record that
 	// the one server that is asked gets last, or that a zone gets that has moved, is
 	// seen that much later.
-	peekLifetime = 30 * time.Second
+	peekLifetime = 2 * time.Minute
 
 	// maxPeeks bounds what is remembered; beyond, every look is a whole one.
 	maxPeeks = 50_000

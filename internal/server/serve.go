@@ -106,7 +106,7 @@ func (w *Webhook) parts(r *replica, k *cluster.Cluster) parts {
 	requests := gate.NewWatcher(k, looks, work.mine, r.log)
 	page := status.New(status.Config{
 		Version: version.String(), Zone: w.Zone, Nameservers: w.Nameservers, Group: w.webhook.group, Namespace: w.namespace,
-		Strict: w.strict, Address: r.address, Redis: w.redis.URL != "", DNSService: w.dnsService, GateConfiguration: w.gateConfiguration,
+		Strict: w.strict, Address: r.address, Redis: w.redis.URL != "", DNSService: w.dnsService, PrivateAddresses: w.private, GateConfiguration: w.gateConfiguration,
 		Cluster: k, Store: r.store, Copy: r.copy, Checker: checker, Log: r.log,
 	})
 	collectors := []prometheus.Collector{s, w.metrics(k, requests)}

@@ -24,6 +24,7 @@ type checked struct {
 	findings []check.Finding
 	next     time.Time
 	running  bool
+	full     time.Time // when everything was checked last
 }
 
 // checkServer checks the delegation, if that is due.
@@ -47,12 +48,13 @@ func (c *Collector) checkServer(ctx context.Context, checks *errgroup.Group) {
 // checkDomains checks those that are due, a few at a time, and forgets those that
 // no Certificate and no Challenge has any more. cas are who issues for them.
 func (c *Collector) checkDomains(ctx context.Context, domains []Domain, cas map[string]ca, checks *errgroup.Group) {
-	checker, ok := c.Checker.(*check.Checker)
-	c.cas.use(c.Cluster.Certificates(), ok && checker.PrivateAddresses)
+	c.cas.use(c.Cluster.Certificates(), c.PrivateAddresses)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	wanted := map[string]bool{}
-	for _, d := range domains {
+	byTurn := slices.Clone(domains) // those first that have waited the longest: everybody gets a turn
+	slices.SortStableFunc(byTurn, func(a, b Domain) int { return c.domain[a.key()].next.Compare(c.domain[b.key()].next) })
+	for _, d := range byTurn {
 		key := d.key()
 		wanted[key] = true
 		known := c.domain[key]
@@ -69,6 +71,9 @@ func (c *Collector) checkDomains(ctx context.Context, domains []Domain, cas map[
 func (c *Collector) checkDomain(ctx context.Context, d Domain, issuer ca) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
+	if c.unchanged(ctx, d) {
+		return
+	}
 	findings := c.Checker.Domain(ctx, d.Scope, d.Name, check.CA{Identities: c.cas.identities(ctx, issuer.directory), AccountURI: issuer.account})
 	pause := settledInterval
 	if slices.ContainsFunc(findings, func(f check.Finding) bool { return f.Status == check.Failed || f.Status == check.Unknown }) {
@@ -76,5 +81,22 @@ func (c *Collector) checkDomain(ctx context.Context, d Domain, issuer ca) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.domain[d.key()] = checked{findings: findings, next: time.Now().Add(pause)}
+	c.domain[d.key()] = checked{findings: findings, next: time.Now().Add(pause), full: time.Now()}
+}
+
+// unchanged reports whether a domain whose record was missing is as it was, for the
+// price of one question, and puts its next check off then.
+func (c *Collector) unchanged(ctx context.Context, d Domain) bool {
+	c.mu.Lock()
+	known := c.domain[d.key()]
+	c.mu.Unlock()
+	target, err := c.Zone.Target(d.Scope, d.Name)
+	if err != nil || len(known.findings) == 0 || known.findings[0].Status != check.Failed || time.Since(known.full) > settledInterval || c.Checker.Changed(ctx, target) {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	known.next, known.running = time.Now().Add(domainInterval), false
+	c.domain[d.key()] = known
+	return true
 }

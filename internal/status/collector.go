@@ -46,21 +46,23 @@ type Copy interface {
 // Checker is what asks the DNS. See check.Checker.
 type Checker interface {
 	Delegation(ctx context.Context) []check.Finding
+	Changed(ctx context.Context, t zone.Target) bool
 	Domain(ctx context.Context, scope, domain string, ca check.CA) []check.Finding
 }
 
 // Config says what there is to look at. All fields are needed
 // but DNSService and GateConfiguration.
 type Config struct {
-	Version     string
-	Zone        *zone.Zone
-	Nameservers []zone.Nameserver
-	Group       string // of our webhook, as Issuers name it
-	Namespace   string // the scope of ClusterIssuers
-	Strict      bool   // it is the Certificate's own namespace instead
-	Address     string // of our own DNS server, as the store has it
-	Redis       bool   // the store is in Redis
-	DNSService  string // namespace/name of the Service in front of the DNS server; empty for none
+	Version          string
+	Zone             *zone.Zone
+	Nameservers      []zone.Nameserver
+	Group            string // of our webhook, as Issuers name it
+	Namespace        string // the scope of ClusterIssuers
+	Strict           bool   // it is the Certificate's own namespace instead
+	Address          string // of our own DNS server, as the store has it
+	Redis            bool   // the store is in Redis
+	PrivateAddresses bool   // that the Internet cannot reach are right
+	DNSService       string // namespace/name of the Service in front of the DNS server; empty for none
 
 	// GateConfiguration is the name of the ValidatingWebhookConfiguration of the
 	// gate; empty for none.

@@ -99,3 +99,5 @@ func TestOld(t *testing.T) {
 		says("unknown", "What is known is 10 minutes old")
 	})
 }
+
+func (*wellWorld) Changed(context.Context, zone.Target) bool { return true }
