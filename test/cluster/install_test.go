@@ -102,10 +102,10 @@ func install(t *testing.T) {
 		t.Errorf("%d replicas run", n)
 	}
 	for _, network := range []string{"udp", "tcp"} {
-		m, _, err := (&dns.Client{Net: network, Timeout: 10 * time.Second}).ExchangeContext(t.Context(), new(dns.Msg).SetQuestion(world.Zone+".", dns.TypeSOA), server)
-		if err != nil || !m.Authoritative || len(m.Answer) != 1 {
-			t.Errorf("over %s: %v, %v", network, m, err)
-		}
+		eventually(t, "the load balancer answers over "+network, func() bool { // kube-proxy may not have seen the pods yet
+			m, _, err := (&dns.Client{Net: network, Timeout: 10 * time.Second}).ExchangeContext(t.Context(), new(dns.Msg).SetQuestion(world.Zone+".", dns.TypeSOA), server)
+			return err == nil && m.Authoritative && len(m.Answer) == 1
+		})
 	}
 }
 
