@@ -141,11 +141,12 @@ func (c *Cluster) InstallCertManager(ctx context.Context) error {
 	})
 }
 
-// Values are what our chart is installed with: what everybody sets, and the CA of
-// the sandbox instead of a public one.
+// Values are what our chart is installed with: what everybody sets, the CA of the
+// sandbox instead of a public one, and that it reaches addresses of the sandbox.
 func (c *Cluster) Values(more map[string]any) map[string]any {
 	values := map[string]any{
-		"zone": world.Zone,
+		"zone":             world.Zone,
+		"privateAddresses": true,
 		"issuer": map[string]any{
 			"email": "admin@example.com", "server": world.DirectoryURL, "caBundle": base64.StdEncoding.EncodeToString(c.CABundle()),
 		},

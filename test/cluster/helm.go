@@ -47,10 +47,29 @@ func (h *Helm) Upgrade(ctx context.Context, name, dir string, values map[string]
 	if err != nil {
 		return err
 	}
-	upgrade := action.NewUpgrade(h.config)
-	upgrade.Namespace, upgrade.ReuseValues, upgrade.Wait, upgrade.Timeout = h.namespace, true, true, patience
+	upgrade := h.upgrade()
+	upgrade.ReuseValues = true
 	_, err = upgrade.RunWithContext(ctx, name, chart, values)
 	return err
+}
+
+// Reset is "helm upgrade --wait --reset-values", with a chart that has other defaults.
+func (h *Helm) Reset(ctx context.Context, name, dir string, defaults, values map[string]any) error {
+	chart, err := loader.Load(dir)
+	if err != nil {
+		return err
+	}
+	chart.Values = defaults
+	upgrade := h.upgrade()
+	upgrade.ResetValues = true
+	_, err = upgrade.RunWithContext(ctx, name, chart, values)
+	return err
+}
+
+func (h *Helm) upgrade() *action.Upgrade {
+	upgrade := action.NewUpgrade(h.config)
+	upgrade.Namespace, upgrade.Wait, upgrade.Timeout = h.namespace, true, patience
+	return upgrade
 }
 
 // Uninstall is "helm uninstall --wait".

@@ -27,6 +27,7 @@ func TestLife(t *testing.T) {
 	}{
 		{"cert-manager's chart", installCertManager},
 		{"our chart, from a zone and an e-mail address", install},
+		{"before anything is delegated", beforeDelegation},
 		{"a wildcard certificate", issueWildcard},
 		{"helm test", helmTest},
 		{"each right is needed", eachRightIsNeeded},
@@ -100,14 +101,11 @@ func install(t *testing.T) {
 	if n := len(strings.Fields(kubectl(t, "get", "pods", "-n", Namespace, "-l", replicas, "--field-selector=status.phase=Running", "-o", "name"))); n != 2 {
 		t.Errorf("%d replicas run", n)
 	}
-	if err := c.Delegate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
 	for _, network := range []string{"udp", "tcp"} {
-		m, _, err := (&dns.Client{Net: network, Timeout: 10 * time.Second}).ExchangeContext(t.Context(), new(dns.Msg).SetQuestion(world.Zone+".", dns.TypeSOA), server)
-		if err != nil || !m.Authoritative || len(m.Answer) != 1 {
-			t.Errorf("over %s: %v, %v", network, m, err)
-		}
+		eventually(t, "the load balancer answers over "+network, func() bool { // kube-proxy may not have seen the pods yet
+			m, _, err := (&dns.Client{Net: network, Timeout: 10 * time.Second}).ExchangeContext(t.Context(), new(dns.Msg).SetQuestion(world.Zone+".", dns.TypeSOA), server)
+			return err == nil && m.Authoritative && len(m.Answer) == 1
+		})
 	}
 }
 
@@ -125,7 +123,12 @@ func setCNAME(t *testing.T, domain string) {
 
 func create(t *testing.T, name string, dnsNames ...string) {
 	t.Helper()
-	if err := c.CreateCertificate(t.Context(), "default", name, "ClusterIssuer", "signpost", dnsNames...); err != nil {
+	createIn(t, "default", name, "signpost", dnsNames...)
+}
+
+func createIn(t *testing.T, namespace, name, issuer string, dnsNames ...string) {
+	t.Helper()
+	if err := c.CreateCertificate(t.Context(), namespace, name, "ClusterIssuer", issuer, dnsNames...); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -170,30 +173,6 @@ func helmTest(t *testing.T) {
 	eventually(t, "helm test succeeds", func() bool { return helm(t).Test(Release) == nil })
 }
 
-// upgradeInFlight upgrades while one challenge waits for its CNAME and others are
-// being presented: none is lost.
-func upgradeInFlight(t *testing.T) {
-	create(t, "waits", "*.waits.example.com")
-	names := []string{"waits"}
-	for i := range 5 {
-		name := fmt.Sprintf("flight-%d", i)
-		setCNAME(t, name+".example.com")
-		create(t, name, "*."+name+".example.com")
-		names = append(names, name)
-	}
-	before := kubectl(t, "get", "pods", "-n", Namespace, "-l", replicas, "-o", "name")
-	if err := helm(t).Upgrade(t.Context(), Release, c.Chart, map[string]any{"log": map[string]any{"level": "debug"}}); err != nil {
-		t.Fatal(err)
-	}
-	if after := kubectl(t, "get", "pods", "-n", Namespace, "-l", replicas, "-o", "name"); after == before {
-		t.Error("the upgrade has replaced no pod")
-	}
-	setCNAME(t, "waits.example.com")
-	for _, name := range names {
-		waitReady(t, name)
-	}
-}
-
 func drain(t *testing.T) {
 	_, err := c.Kubectl(t.Context(), "", "drain", "node", "--pod-selector", replicas, "--delete-emptydir-data", "--timeout=20s")
 	if err == nil || !strings.Contains(err.Error(), "disruption budget") {
@@ -211,16 +190,21 @@ func drain(t *testing.T) {
 }
 
 // uninstall checks that Helm leaves nothing of ours, and that a namespace can be
-// deleted then, ours and one with a challenge that nobody cleans up any more: a
-// leftover APIService or finalizer would prevent it.
+// deleted then: ours, and one with a request that waits at the gate and a challenge
+// that nobody cleans up any more. A leftover APIService or finalizer would prevent
+// it, and a leftover gate would deny Orders for good.
 func uninstall(t *testing.T) {
 	const tenant = "tenant"
 	kubectl(t, "create", "namespace", tenant)
-	if err := c.CreateCertificate(t.Context(), tenant, "late", "ClusterIssuer", "signpost", "*.late.example.com"); err != nil {
+	createIn(t, tenant, "late", "signpost", "*.late.example.com")
+	denied(t, tenant, "late", "late.example.com")
+	const unchecked = "unchecked" // its challenges are presented without a CNAME, and then wait for cert-manager's own check
+	if err := c.CreateIssuer(t.Context(), world.IssuerOptions{Name: unchecked, NoGate: true, SelfCheck: true}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "a challenge waits for its CNAME", func() bool {
-		return strings.Contains(kubectl(t, "get", "challenges", "-n", tenant, "-o", "jsonpath={.items[*].status.reason}"), "CNAME")
+	createIn(t, tenant, "flying", unchecked, "*.flying.example.com")
+	eventually(t, "a challenge is in flight", func() bool {
+		return kubectl(t, "get", "challenges", "-n", tenant, "-o", "jsonpath={.items[*].status.presented}") == "true"
 	})
 	if err := helm(t).Uninstall(Release); err != nil {
 		t.Fatal(err)
@@ -228,16 +212,15 @@ func uninstall(t *testing.T) {
 	if said := kubectl(t, "get", "challenges", "-n", tenant, "-o", "jsonpath={.items[*].status.reason}"); said != cluster.EndedReason {
 		t.Errorf("the challenge says %q", said)
 	}
+	if left := kubectl(t, "get", "validatingwebhookconfigurations", gateConfiguration, "--ignore-not-found", "-o", "name"); left != "" {
+		t.Errorf("%s is left", left)
+	}
 	kinds := strings.Join(strings.Fields(kubectl(t, "api-resources", "--verbs=list", "-o", "name")), ",")
 	eventually(t, "nothing of ours is left", func() bool { // pods have their grace period
 		return kubectl(t, "get", kinds, "-A", "-l", "app.kubernetes.io/instance="+Release, "--ignore-not-found", "-o", "name") == ""
 	})
-	for _, name := range []string{tenant, Namespace} {
-		kubectl(t, "delete", "namespace", name, "--wait=false")
-		eventually(t, "namespace "+name+" gone", func() bool {
-			return kubectl(t, "get", "namespace", name, "--ignore-not-found", "-o", "name") == ""
-		})
-	}
+	deleteNamespace(t, tenant)
+	deleteNamespace(t, Namespace)
 }
 
 func eventually(t *testing.T, what string, ok func() bool) {

@@ -6,11 +6,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	rbacv1 "k8s.io/api/rbac/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"github.com/signpost-acme/signpost/test/world"
 )
 
 // right is one that the chart grants, and what says that it is gone.
@@ -26,54 +21,76 @@ type right struct {
 // eachRightIsNeeded takes every right of the chart away in turn: what it was for
 // fails, and the message names the right. At the end everything works again.
 func eachRightIsNeeded(t *testing.T) {
-	const watch, solver = "signpost:watch", "signpost:solver"
+	var domain string // the last one
 	n := 0
-	var domain string
-	waits := func(t *testing.T) { // a challenge whose CNAME is missing
+	next := func() (name string) {
 		n++
-		domain = fmt.Sprintf("right-%d.example.com", n)
-		create(t, strings.TrimSuffix(domain, ".example.com"), "*."+domain)
+		name = fmt.Sprintf("right-%d", n)
+		domain = name + ".example.com"
+		return name
+	}
+	waits := func(t *testing.T) { // a request whose CNAME is missing
+		name := next()
+		create(t, name, "*."+domain)
+		denied(t, "default", name, domain)
+	}
+	goes := func(t *testing.T) { // a request whose CNAME is there
+		name := next()
+		setCNAME(t, domain)
+		create(t, name, "*."+domain)
+	}
+	stays := func(t *testing.T) { name := next(); pastGate(t, name, "*."+domain) } // a challenge whose CNAME is missing
+	const (
+		acme, certs, signing, admission = "acme.cert-manager.io", "cert-manager.io", "certificates.k8s.io", "admissionregistration.k8s.io"
+		noNudge                         = "cert-manager cannot be told that the CNAME is there"
+	)
+	verb := func(group, resource, verb string) right {
+		return right{
+			name: verb + " " + resource,
+			take: func(t *testing.T) func() { return withoutVerb(t, "signpost:watch", group, resource, verb) },
+			says: []string{fmt.Sprintf("cannot %s resource \\\"%s\\\"", verb, resource)},
+		}
 	}
 	var rights []right
-	for _, r := range []struct{ group, resource, verb, feature string }{
-		{"acme.cert-manager.io", "challenges", "list", "cert-manager's challenges cannot be read"},
-		{"acme.cert-manager.io", "challenges", "watch", "cert-manager's challenges cannot be read"},
-		{"cert-manager.io", "certificates", "list", "cert-manager's certificates cannot be read"},
-		{"cert-manager.io", "certificates", "watch", "cert-manager's certificates cannot be read"},
-		{"cert-manager.io", "issuers", "list", "cert-manager's issuers cannot be read"},
-		{"cert-manager.io", "issuers", "watch", "cert-manager's issuers cannot be read"},
-		{"cert-manager.io", "clusterissuers", "list", "cert-manager's clusterissuers cannot be read"},
-		{"cert-manager.io", "clusterissuers", "watch", "cert-manager's clusterissuers cannot be read"},
-		{"", "events", "create", "an event cannot be made"},
-		{"acme.cert-manager.io", "orders", "get", "an event cannot be made"},
-		{"cert-manager.io", "certificates", "get", "an event cannot be made"},
-	} {
-		rights = append(rights, right{
-			name:    r.verb + " " + r.resource,
-			take:    func(t *testing.T) func() { return withoutVerb(t, watch, r.group, r.resource, r.verb) },
-			restart: r.verb == "list" || r.verb == "watch", use: waits,
-			says: []string{r.feature, fmt.Sprintf("cannot %s resource \\\"%s\\\"", r.verb, r.resource)},
-		})
+	add := func(r right, use func(*testing.T), feature string) {
+		r.use, r.says = use, append(r.says, feature)
+		rights = append(rights, r)
 	}
+	for _, kind := range []struct{ group, resource string }{
+		{acme, "challenges"}, {certs, "certificates"}, {certs, "certificaterequests"}, {signing, "certificatesigningrequests"}, {certs, "issuers"}, {certs, "clusterissuers"},
+	} {
+		for _, v := range []string{"list", "watch"} {
+			r := verb(kind.group, kind.resource, v)
+			r.restart = true
+			add(r, nil, "cert-manager's "+kind.resource+" cannot be read")
+		}
+	}
+	configuration := verb(admission, "validatingwebhookconfigurations", "get")
+	configuration.restart = true
+	configuration.saidHere = func(t *testing.T) string { // no replica may be ready yet
+		out, _ := c.Kubectl(t.Context(), "", "get", "--raw", "/api/v1/namespaces/"+Namespace+"/services/signpost:http/proxy/status.json")
+		return out
+	}
+	add(configuration, nil, "it cannot be read: reading the ValidatingWebhookConfiguration "+gateConfiguration)
+	add(verb("", "events", "create"), waits, "an event cannot be made")
+	add(verb(certs, "certificates", "get"), waits, "an event cannot be made")
+	add(verb(acme, "orders", "get"), stays, "an event cannot be made")
+	add(verb(acme, "orders", "delete"), stays, "the Order of a challenge that cannot succeed cannot be deleted")
+	add(verb(certs, "certificaterequests", "patch"), func(t *testing.T) { waits(t); setCNAME(t, domain) }, noNudge)
+	add(verb(signing, "certificatesigningrequests", "patch"), func(t *testing.T) {
+		next()
+		sign(t, "*."+domain)
+		setCNAME(t, domain)
+	}, noNudge)
+	add(verb(acme, "challenges", "get"), loseRecord, "a record that the store has lost cannot be put back yet")
+	refused := verb(acme, "challenges", "patch") // one that is refused for another reason than its CNAME
+	take := refused.take
+	refused.take = func(t *testing.T) func() {
+		binding, verb := withoutBinding(t, "clusterrolebinding", "", "signpost:solver"), take(t)
+		return func() { binding(); verb() }
+	}
+	add(refused, goes, noNudge)
 	rights = append(rights,
-		right{
-			name: "patch challenges",
-			take: func(t *testing.T) func() { return withoutVerb(t, watch, "acme.cert-manager.io", "challenges", "patch") },
-			use: func(t *testing.T) {
-				waits(t)
-				eventually(t, "the challenge waits for its CNAME", func() bool {
-					return strings.Contains(kubectl(t, "get", "challenges", "-n", "default", "-o", "jsonpath={.items[?(@.spec.dnsName==\""+domain+"\")].status.reason}"), "CNAME")
-				})
-				setCNAME(t, domain)
-			},
-			says: []string{"cert-manager cannot be told that the CNAME is there", `cannot patch resource \"challenges\"`},
-		},
-		right{
-			name: "get challenges",
-			take: func(t *testing.T) func() { return withoutVerb(t, watch, "acme.cert-manager.io", "challenges", "get") },
-			use:  loseRecord,
-			says: []string{"a record that the store has lost cannot be put back yet", `cannot get resource \"challenges\"`},
-		},
 		right{
 			name:    "get services",
 			take:    func(t *testing.T) func() { return withoutBinding(t, "rolebinding", Namespace, "signpost:dns-service") },
@@ -93,13 +110,13 @@ func eachRightIsNeeded(t *testing.T) {
 			take: func(t *testing.T) func() {
 				return withoutBinding(t, "clusterrolebinding", "", "signpost:auth-delegator")
 			},
-			use: waits, restart: true,
+			use: goes, restart: true,
 			says: []string{"subjectaccessreviews", "cannot create resource"},
 		},
 		right{
 			name: "call the webhook",
-			take: func(t *testing.T) func() { return withoutBinding(t, "clusterrolebinding", "", solver) },
-			use:  waits,
+			take: func(t *testing.T) func() { return withoutBinding(t, "clusterrolebinding", "", "signpost:solver") },
+			use:  goes,
 			says: []string{"cannot create resource \"signpost\""},
 			saidHere: func(t *testing.T) string {
 				return kubectl(t, "get", "challenges", "-n", "default", "-o", "jsonpath={.items[*].status.reason}")
@@ -148,79 +165,4 @@ func logs(t *testing.T, since string) string {
 		}
 	}
 	return all.String()
-}
-
-// withoutVerb takes one verb on one resource out of a ClusterRole.
-func withoutVerb(t *testing.T, role, group, resource, verb string) (giveBack func()) {
-	t.Helper()
-	roles := c.Kube.RbacV1().ClusterRoles()
-	before, err := roles.Get(t.Context(), role, metav1.GetOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	after := before.DeepCopy()
-	after.Rules = nil
-	taken := false
-	for _, rule := range before.Rules {
-		if !slices.Contains(rule.APIGroups, group) || !slices.Contains(rule.Resources, resource) || !slices.Contains(rule.Verbs, verb) {
-			after.Rules = append(after.Rules, rule)
-			continue
-		}
-		taken = true
-		without := func(list []string, s string) []string {
-			return slices.DeleteFunc(slices.Clone(list), func(x string) bool { return x == s })
-		}
-		if others := without(rule.Resources, resource); len(others) > 0 {
-			after.Rules = append(after.Rules, rbacv1.PolicyRule{APIGroups: rule.APIGroups, Resources: others, Verbs: rule.Verbs})
-		}
-		if verbs := without(rule.Verbs, verb); len(verbs) > 0 {
-			after.Rules = append(after.Rules, rbacv1.PolicyRule{APIGroups: rule.APIGroups, Resources: []string{resource}, Verbs: verbs})
-		}
-	}
-	if !taken {
-		t.Fatalf("%s does not grant to %s %s", role, verb, resource)
-	}
-	set := func(rules []rbacv1.PolicyRule) {
-		now, err := roles.Get(t.Context(), role, metav1.GetOptions{})
-		if err == nil {
-			now.Rules = rules
-			_, err = roles.Update(t.Context(), now, metav1.UpdateOptions{})
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	set(after.Rules)
-	return func() { set(before.Rules) }
-}
-
-// withoutBinding deletes a binding.
-func withoutBinding(t *testing.T, kind, namespace, name string) (giveBack func()) {
-	t.Helper()
-	args := []string{kind, name}
-	if namespace != "" {
-		args = append(args, "-n", namespace)
-	}
-	yaml := kubectl(t, append([]string{"get", "-o", "yaml"}, args...)...)
-	kubectl(t, append([]string{"delete"}, args...)...)
-	return func() {
-		if _, err := c.Kubectl(t.Context(), yaml, "create", "-f", "-"); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-// loseRecord takes a record away that is presented: cert-manager's own check
-// keeps the challenge open for a minute, in which Valkey loses what it has.
-func loseRecord(t *testing.T) {
-	if err := c.CreateIssuer(t.Context(), world.IssuerOptions{Name: "slow", SelfCheck: true}); err != nil {
-		t.Fatal(err)
-	}
-	setCNAME(t, "lost.example.com")
-	if err := c.CreateCertificate(t.Context(), "default", "lost", "ClusterIssuer", "slow", "*.lost.example.com"); err != nil {
-		t.Fatal(err)
-	}
-	since := time.Now().UTC().Add(-time.Second).Format(time.RFC3339)
-	eventually(t, "presented", func() bool { return strings.Contains(logs(t, since), "domain=lost.example.com") })
-	kubectl(t, "delete", "pods", "-n", Namespace, "-l", "app.kubernetes.io/component=valkey", "--force", "--grace-period=0")
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	acmev1 "github.com/cert-manager/cert-manager/pkg/apis/acme/v1"
+	cmv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/signpost-acme/signpost/test/world"
 )
@@ -38,7 +40,7 @@ func Issue(ctx context.Context, w *world.World, n *Narrator, name, issuer string
 	before := w.Presenting().Total
 	watching, stop := context.WithCancel(ctx)
 	done := make(chan struct{})
-	go func() { watch(watching, w, n); close(done) }()
+	go func() { watch(watching, w, n, name); close(done) }()
 	leaf, err := w.WaitReady(ctx, namespace, name)
 	took := time.Since(begin)
 	stop()
@@ -60,8 +62,9 @@ func Issue(ctx context.Context, w *world.World, n *Narrator, name, issuer string
 	return took, nil
 }
 
-// watch reports every change of a Challenge until ctx is done.
-func watch(ctx context.Context, w *world.World, n *Narrator) {
+// watch reports what becomes of a Certificate's request, Order and Challenges until
+// ctx is done.
+func watch(ctx context.Context, w *world.World, n *Narrator, certificate string) {
 	said := map[string]bool{}
 	once := func(key, format string, args ...any) {
 		if !said[key] {
@@ -70,6 +73,7 @@ func watch(ctx context.Context, w *world.World, n *Narrator) {
 		}
 	}
 	for ctx.Err() == nil {
+		gate(ctx, w, certificate, once)
 		challenges, _ := w.Challenges(ctx, namespace)
 		for _, c := range challenges {
 			name := c.Spec.DNSName
@@ -90,6 +94,33 @@ func watch(ctx context.Context, w *world.World, n *Narrator) {
 		select {
 		case <-ctx.Done():
 		case <-time.After(30 * time.Millisecond):
+		}
+	}
+}
+
+// gate reports what the gate has decided on the Order for a Certificate.
+func gate(ctx context.Context, w *world.World, certificate string, once func(key, format string, args ...any)) {
+	requests, err := w.CM.CertmanagerV1().CertificateRequests(namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return
+	}
+	for _, r := range requests.Items {
+		if r.Annotations[cmv1.CertificateNameKey] != certificate {
+			continue
+		}
+		for _, condition := range r.Status.Conditions {
+			if _, text, denied := strings.Cut(condition.Message, "denied the request: "); denied {
+				once(r.Name+text, "the gate does not let cert-manager create an Order yet: %s", text)
+			}
+		}
+	}
+	orders, err := w.CM.AcmeV1().Orders(namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return
+	}
+	for _, o := range orders.Items {
+		if o.Annotations[cmv1.CertificateNameKey] == certificate {
+			once(o.Name, "Signpost has seen the CNAME at the domain's own DNS servers, so its gate lets cert-manager create the Order")
 		}
 	}
 }

@@ -31,7 +31,7 @@ func leaveRunning(ctx context.Context, w *world.World, n *Narrator, k Kind) erro
 	}
 	n.Title("Everything is left running")
 	n.Say("From this machine, until it is stopped:")
-	n.Code(fmt.Sprintf("export KUBECONFIG=%s", host), fmt.Sprintf("%s get certificates,challenges -A", filepath.Join(w.Bin, "kubectl")))
+	n.Code(fmt.Sprintf("export KUBECONFIG=%s", host), fmt.Sprintf("%s get certificates,certificaterequests,orders,challenges -A", filepath.Join(w.Bin, "kubectl")))
 	n.Say("From inside, where these addresses are:")
 	inside := []string{"make demo-shell",
 		fmt.Sprintf("dig @%s %s SOA              # a DNS server of Signpost", k.DNSServer, world.Zone),

@@ -43,7 +43,7 @@ func (d *node) show(ctx context.Context, w *world.World, n *demo.Narrator) error
 	if err != nil {
 		return err
 	}
-	n.Code(fmt.Sprintf("helm install %s charts/signpost --namespace %s --create-namespace --wait \\\n    --set zone=%s --set issuer.email=admin@example.com    # and the sandbox's CA",
+	n.Code(fmt.Sprintf("helm install %s charts/signpost --namespace %s --create-namespace --wait \\\n    --set zone=%s --set issuer.email=admin@example.com    # and the sandbox's own CA and private addresses",
 		cluster.Release, cluster.Namespace, world.Zone))
 	if err := d.Restricted(ctx, cluster.Namespace); err != nil {
 		return err
