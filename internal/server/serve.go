@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/pflag"
 	"k8s.io/client-go/rest"
@@ -75,7 +77,7 @@ func (w *Webhook) Run(ctx context.Context, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return r.run(ctx, w.parts(r, k))
+	return r.run(ctx, w.parts(r, k, clusterID(config)))
 }
 
 func (w *Webhook) cluster(config *rest.Config, log *slog.Logger) (*cluster.Cluster, error) {
@@ -87,7 +89,7 @@ func (w *Webhook) cluster(config *rest.Config, log *slog.Logger) (*cluster.Clust
 }
 
 // parts puts together what runs beside the DNS server.
-func (w *Webhook) parts(r *replica, k *cluster.Cluster) parts {
+func (w *Webhook) parts(r *replica, k *cluster.Cluster, id uuid.UUID) parts {
 	checker := &check.Checker{Zone: w.Zone, Nameservers: w.Nameservers, Resolvers: w.resolvers, ResolverOnly: w.resolverOnly, PrivateAddresses: w.private, Namespaces: k.Scopes}
 	looks := gate.NewLooks(checker.Look, checker.Changed, r.store)
 	lookUp := func(ctx context.Context, scope, domain string) check.Finding {
@@ -101,7 +103,7 @@ func (w *Webhook) parts(r *replica, k *cluster.Cluster) parts {
 	if w.strict {
 		s.Strict(w.namespace, k.Find)
 	}
-	work := &share{self: r.address, list: r.store.Replicas}
+	work := &share{self: r.address, cluster: id, store: r.store}
 	challenges := &solver.Watcher{Challenges: k, Store: r.store, Zone: w.Zone, LookUp: lookUp, Presented: s.Presented, Returned: r.copy.Returned, Gate: w.gate, Log: r.log}
 	requests := gate.NewWatcher(k, looks, work.mine, r.log)
 	page := status.New(status.Config{

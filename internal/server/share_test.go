@@ -2,7 +2,13 @@ package server
 
 import (
 	"fmt"
+	"log/slog"
+	"slices"
 	"testing"
+
+	"github.com/signpost-acme/signpost/internal/redistest"
+	"github.com/signpost-acme/signpost/internal/store"
+	"k8s.io/client-go/rest"
 )
 
 // Every piece of work is one replica's, about as much each, and few pieces move
@@ -45,5 +51,37 @@ func TestShare(t *testing.T) {
 	}
 	if alone := (&share{self: "a"}); !alone.mine("x") {
 		t.Error("without a list this replica does not do everything")
+	}
+}
+
+// Replicas of another cluster, which share the Redis but see other requests, have no
+// part in this one's work.
+func TestShareOfTwoClusters(t *testing.T) {
+	st := redistest.Start(t)
+	open := func() *store.Redis {
+		r, err := store.NewRedis("acme.example.com", store.RedisOptions{URL: st.URL()}, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { r.Close() })
+		return r
+	}
+	var all []*share
+	for i, ca := range []string{"a", "a", "b"} {
+		s := &share{self: fmt.Sprintf("10.0.0.%d:53", i), cluster: clusterID(&rest.Config{Host: "https://10.96.0.1", TLSClientConfig: rest.TLSClientConfig{CAData: []byte(ca)}}), store: open()}
+		if err := s.store.(*store.Redis).Announce(t.Context(), s.self); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, s)
+	}
+	for range 2 { // all have told before they look
+		for _, s := range all {
+			s.others = s.ours(t.Context())
+		}
+	}
+	for i, want := range [][]string{{"10.0.0.0:53", "10.0.0.1:53"}, {"10.0.0.0:53", "10.0.0.1:53"}, {"10.0.0.2:53"}} {
+		if !slices.Equal(all[i].others, want) {
+			t.Errorf("replica %d shares with %q, want %q", i, all[i].others, want)
+		}
 	}
 }
