@@ -2,6 +2,7 @@ package check
 
 import (
 	"context"
+	"maps"
 	"net/netip"
 	"sync"
 	"time"
@@ -12,10 +13,14 @@ import (
 )
 
 const (
-	// peekLifetime is how long after a look a peek may stand for another: a record that
-	// the one server that is asked gets last, or that a zone gets that has moved, is
-	// seen that much later.
-	peekLifetime = 2 * time.Minute
+	// peekLifetime is how long after a look a peek may stand for another, at the least: a
+	// record that the one server that is asked gets last, or that a zone gets that has
+	// moved, is seen that much later. With many records missing it is longer, so that
+	// there are no more than one and a half whole looks a second because of it: each is a
+	// dozen connections or more, and many domains have the same few servers.
+	peekLifetime = 30 * time.Second
+	peekShare    = 600 * time.Millisecond // of it, for each record that is missing
+	peekLongest  = 10 * time.Minute
 
 	// maxPeeks bounds what is remembered; beyond, every look is a whole one.
 	maxPeeks = 50_000
@@ -24,8 +29,9 @@ const (
 // peeks remembers, by challenge name, a server that had no CNAME there when it was
 // last looked, and what it said instead.
 type peeks struct {
-	mu    sync.Mutex
-	known map[string]peeked
+	mu     sync.Mutex
+	known  map[string]peeked
+	pruned time.Time
 }
 
 type peeked struct {
@@ -55,14 +61,20 @@ func (p *peeks) remember(name string, all []told) {
 	if p.known == nil || len(p.known) >= maxPeeks {
 		p.known = map[string]peeked{}
 	}
-	p.known[name] = peeked{first.addr, first.txt, first.exists, time.Now()}
+	now := time.Now()
+	if now.Sub(p.pruned) > time.Minute { // those that nobody looks at any more
+		p.pruned = now
+		maps.DeleteFunc(p.known, func(_ string, known peeked) bool { return now.Sub(known.at) > 2*peekLongest })
+	}
+	p.known[name] = peeked{first.addr, first.txt, first.exists, now}
 }
 
 func (p *peeks) recall(name string) (peeked, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	known, ok := p.known[name]
-	return known, ok && time.Since(known.at) < peekLifetime
+	lifetime := min(max(peekLifetime, time.Duration(len(p.known))*peekShare), peekLongest)
+	return known, ok && time.Since(known.at) < lifetime
 }
 
 // Changed reports whether Look may well find something else than it did the last time,

@@ -14,6 +14,7 @@ import (
 const (
 	domainInterval  = 10 * time.Second // between two checks of a domain whose CNAME is not there
 	settledInterval = 5 * time.Minute  // of one whose is
+	missingInterval = 30 * time.Minute // of one whose is not, and at which nothing has changed: see check.Checker.Changed
 	serverInterval  = 30 * time.Second // of the delegation
 	checksAtOnce    = 8
 	checkTimeout    = 20 * time.Second
@@ -91,7 +92,7 @@ func (c *Collector) unchanged(ctx context.Context, d Domain) bool {
 	known := c.domain[d.key()]
 	c.mu.Unlock()
 	target, err := c.Zone.Target(d.Scope, d.Name)
-	if err != nil || len(known.findings) == 0 || known.findings[0].Status != check.Failed || time.Since(known.full) > settledInterval || c.Checker.Changed(ctx, target) {
+	if err != nil || len(known.findings) == 0 || known.findings[0].Status != check.Failed || time.Since(known.full) > missingInterval || c.Checker.Changed(ctx, target) {
 		return false
 	}
 	c.mu.Lock()
