@@ -26,6 +26,7 @@ func newResolver(dir, bin string) (*process.Process, error) {
   pidfile: "%s/unbound.pid"
   root-hints: "%s"
   module-config: "iterator"
+  incoming-num-tcp: 512
   num-threads: 1
   use-syslog: no
   verbosity: 1
