@@ -95,7 +95,7 @@ lint: ## golangci-lint, BuildKit's rules for the Dockerfile, actionlint for the 
 	@mkdir -p $(BIN)
 	@cd hack/dockerfile && $(COMPILE) go build -ldflags "-s -w" -o $(BIN)/dockerfile .
 	$(BIN)/dockerfile Dockerfile
-	@cd hack/release \&\& $(COMPILE) go build -ldflags "-s -w" -o $(BIN)/actionlint github.com/rhysd/actionlint/cmd/actionlint
+	@cd hack/release && $(COMPILE) go build -ldflags "-s -w" -o $(BIN)/actionlint github.com/rhysd/actionlint/cmd/actionlint
 	$(BIN)/actionlint -shellcheck= -pyflakes=
 	@cd hack/lint && $(COMPILE) go build -ldflags "-s -w" -o $(BIN)/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 	$(COMPILE) $(BIN)/golangci-lint run ./...

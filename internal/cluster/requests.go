@@ -2,14 +2,9 @@ package cluster
 
 import (
 	"context"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
-	"slices"
-	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	cmv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
@@ -206,106 +201,4 @@ func (x *Cluster) TellRequest(ctx context.Context, r Request, reason, message st
 		return err
 	}
 	return x.event(ctx, certificate, r.UID, reason, message)
-}
-
-// ahead is for how long a Certificate that is issued without a request yet is
-// looked at: cert-manager makes the request in a moment.
-const ahead = time.Minute
-
-// Issuing returns what the Certificates want that are about to be issued, before
-// there is a request for them. All of them have targets.
-func (x *Cluster) Issuing() (list []Wanted) {
-	var requested map[revision]bool
-	for _, o := range x.certificates.list() {
-		c := o.(*cmv1.Certificate)
-		if !startedIssuing(c, time.Now().Add(-ahead)) || foreign(c.Spec.IssuerRef.Group) {
-			continue
-		}
-		if requested == nil {
-			requested = x.requested()
-		}
-		if requested[revision{c.Namespace, c.Name, nextRevision(c)}] {
-			continue
-		}
-		n := orderedNames(c.Spec.DNSNames, c.Spec.CommonName, c.Spec.IPAddresses)
-		w, _ := x.wanted(refIn(c.Namespace, c.Spec.IssuerRef.Kind, c.Spec.IssuerRef.Name), c.Namespace, c.Labels, n)
-		if len(w.Targets) > 0 {
-			list = append(list, w)
-		}
-	}
-	return list
-}
-
-// revision is one issuance of a Certificate.
-type revision struct{ namespace, certificate, number string }
-
-func nextRevision(c *cmv1.Certificate) string {
-	if c.Status.Revision == nil {
-		return "1"
-	}
-	return strconv.Itoa(*c.Status.Revision + 1)
-}
-
-// requested returns the issuances that there is a request for.
-func (x *Cluster) requested() map[revision]bool {
-	out := map[revision]bool{}
-	for _, o := range x.requests.list() {
-		r := o.(*cmv1.CertificateRequest)
-		out[revision{r.Namespace, r.Annotations[cmv1.CertificateNameKey], r.Annotations[cmv1.CertificateRequestRevisionAnnotationKey]}] = true
-	}
-	return out
-}
-
-// startedIssuing reports whether a Certificate is being issued, and that only began
-// after a time.
-func startedIssuing(c *cmv1.Certificate, after time.Time) bool {
-	return isIssuing(c) && slices.ContainsFunc(c.Status.Conditions, func(condition cmv1.CertificateCondition) bool {
-		return condition.Type == cmv1.CertificateConditionIssuing && (condition.LastTransitionTime == nil || condition.LastTransitionTime.After(after))
-	})
-}
-
-// parsed remembers what is in the PEM of requests, which never changes, as long as
-// they are looked at. The zero value is empty.
-type parsed struct {
-	mu   sync.Mutex
-	what map[types.UID]*names // nil for one that cannot be parsed
-}
-
-// maxParsed bounds it; beyond, everything is parsed again.
-const maxParsed = 50_000
-
-func (p *parsed) names(uid types.UID, text []byte) (names, bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	n, known := p.what[uid]
-	if !known {
-		n = parseRequest(text)
-		if p.what == nil || len(p.what) >= maxParsed {
-			p.what = map[types.UID]*names{}
-		}
-		p.what[uid] = n
-	}
-	if n == nil {
-		return names{}, false
-	}
-	return *n, true
-}
-
-// parseRequest returns what a PKCS #10 request in PEM asks for, nil for one that
-// cert-manager will refuse.
-func parseRequest(text []byte) *names {
-	block, _ := pem.Decode(text)
-	if block == nil {
-		return nil
-	}
-	csr, err := x509.ParseCertificateRequest(block.Bytes)
-	if err != nil {
-		return nil
-	}
-	var ips []string
-	for _, ip := range csr.IPAddresses {
-		ips = append(ips, ip.String())
-	}
-	n := orderedNames(csr.DNSNames, csr.Subject.CommonName, ips)
-	return &n
 }
