@@ -14,8 +14,8 @@ import (
 
 func newEndChallengesCommand() *cobra.Command {
 	var (
-		group, gate, kubeconfig string
-		timeout                 time.Duration
+		group, gate, kubeconfig, in string
+		timeout                     time.Duration
 	)
 	cmd := &cobra.Command{
 		Use:   "end-challenges",
@@ -40,7 +40,7 @@ uninstalled.`,
 		}
 		rules := clientcmd.NewDefaultClientConfigLoadingRules()
 		rules.ExplicitPath = kubeconfig
-		config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil).ClientConfig()
+		config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: in}).ClientConfig()
 		if err != nil {
 			return err
 		}
@@ -72,5 +72,6 @@ uninstalled.`,
 	fs.StringVar(&gate, "gate-configuration", "", "name of the order gate's ValidatingWebhookConfiguration, which is deleted first (default: none)")
 	fs.DurationVar(&timeout, "timeout", time.Minute, "how long cert-manager may take to clean up")
 	fs.StringVar(&kubeconfig, "kubeconfig", "", "kubeconfig file (default: as kubectl; in a pod, its own rights)")
+	fs.StringVar(&in, "context", "", "context in it (default: the current one)")
 	return cmd
 }

@@ -106,7 +106,8 @@ func (c *Client) Denied(ctx context.Context, certificate *cmv1.Certificate) (rea
 	return "", nil
 }
 
-// Explain says what an error of the API server means, to what, and what to do.
+// Explain says what an error of the API server means, to what, and what to do. It is
+// for the commands, which have --kubeconfig and --context; serve has neither.
 func Explain(err error, what string) error {
 	switch {
 	case err == nil:

@@ -21,7 +21,7 @@ func (x *Cluster) GateConfiguration(ctx context.Context, name string) (problem s
 	case apierrors.IsNotFound(err):
 		return "there is no ValidatingWebhookConfiguration with this name"
 	case err != nil:
-		return "it cannot be read: " + Explain(err, "reading the ValidatingWebhookConfiguration "+name).Error()
+		return "it cannot be read: " + err.Error()
 	}
 	var closed, open []admissionregistrationv1.ValidatingWebhook // by what happens while Signpost is away
 	for _, w := range c.Webhooks {

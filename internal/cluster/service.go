@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -13,7 +14,7 @@ import (
 func (x *Cluster) ServiceAddresses(ctx context.Context, namespace, name string) (addresses []netip.Addr, hosts []string, err error) {
 	s, err := x.kube.CoreV1().Services(namespace).Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
-		return nil, nil, Explain(err, "reading the Service "+namespace+"/"+name)
+		return nil, nil, fmt.Errorf("reading the Service %s/%s: %w", namespace, name, err)
 	}
 	texts := s.Spec.ExternalIPs
 	for _, i := range s.Status.LoadBalancer.Ingress {
