@@ -281,7 +281,10 @@ func TestRequestsFollowChanges(t *testing.T) {
 	is := func(what string, ok func([]Request) bool) {
 		t.Helper()
 		t.Log(what)
-		w.eventually(t, func() bool { return ok(w.Requests()) && ok(w.Requests()) })
+		w.eventually(t, func() bool {
+			first := ok(w.Requests()) // the second time it is remembered
+			return ok(w.Requests()) && first
+		})
 	}
 	is("a request", func(l []Request) bool { return len(l) == 1 && !l[0].Denied })
 	denied := request("r", text, ready("False", "Pending", noOrder))

@@ -136,7 +136,7 @@ func TestSlowSenders(t *testing.T) {
 		}
 	}
 	resp, err := http.Post(server.URL, "application/json", bytes.NewBufferString(body(t, admission(t, "CREATE", nil, orderFor("others", "example.com")))))
-	if err != nil || resp.StatusCode != 200 {
+	if err != nil || resp.StatusCode != http.StatusOK {
 		t.Fatalf("%v, %v", resp, err)
 	}
 	resp.Body.Close()

@@ -4,10 +4,11 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/signpost-acme/signpost/internal/cluster"
-	"github.com/signpost-acme/signpost/internal/gate"
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/signpost-acme/signpost/internal/cluster"
+	"github.com/signpost-acme/signpost/internal/gate"
 )
 
 // ClusterOptions is what serve is told about the cluster beside the webhook.

@@ -2,6 +2,7 @@ package server
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/signpost-acme/signpost/internal/cluster"
 	"github.com/signpost-acme/signpost/internal/gate"
 )

@@ -18,8 +18,8 @@ import (
 
 // The environment variables of the secrets, which have no flags.
 const (
-	passwordVariable         = "SIGNPOST_REDIS_PASSWORD"
-	sentinelPasswordVariable = "SIGNPOST_REDIS_SENTINEL_PASSWORD"
+	passwordVariable         = "SIGNPOST_REDIS_PASSWORD"          //nolint:gosec // a name
+	sentinelPasswordVariable = "SIGNPOST_REDIS_SENTINEL_PASSWORD" //nolint:gosec // a name
 )
 
 // Options is what every replica is told. Validate fills in Zone, Nameservers and

@@ -8,8 +8,9 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/signpost-acme/signpost/internal/store"
 	"k8s.io/client-go/rest"
+
+	"github.com/signpost-acme/signpost/internal/store"
 )
 
 // shareInterval is how often the list of replicas is read to share work by.

@@ -6,9 +6,10 @@ import (
 	"slices"
 	"testing"
 
+	"k8s.io/client-go/rest"
+
 	"github.com/signpost-acme/signpost/internal/redistest"
 	"github.com/signpost-acme/signpost/internal/store"
-	"k8s.io/client-go/rest"
 )
 
 // Every piece of work is one replica's, about as much each, and few pieces move

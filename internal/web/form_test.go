@@ -6,9 +6,10 @@ import (
 	"testing"
 
 	cmv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
-	"github.com/signpost-acme/signpost/internal/status"
 	"golang.org/x/net/html"
 	"sigs.k8s.io/yaml"
+
+	"github.com/signpost-acme/signpost/internal/status"
 )
 
 // answer asks the form, and gives the section of the page that it is in, as

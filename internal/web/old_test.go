@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"strings"
@@ -75,7 +76,7 @@ func TestOld(t *testing.T) {
 		handler := web.Handler(web.Config{Ready: func() error { return nil }, Snapshot: collector.Snapshot, Zone: z})
 		get := func(path string) string {
 			r := httptest.NewRecorder()
-			handler.ServeHTTP(r, httptest.NewRequest("GET", path, nil))
+			handler.ServeHTTP(r, httptest.NewRequest(http.MethodGet, path, nil))
 			return r.Body.String()
 		}
 		says := func(state, headline string) {

@@ -117,7 +117,7 @@ func TestDomain(t *testing.T) {
 }
 
 func TestIsWildcard(t *testing.T) {
-	for s, want := range map[string]bool{"*.example.com": true, " *.example.com": true, "\u200b\uff0a\u3002example.com": true, "example.com": false, "*example.com": false} {
+	for s, want := range map[string]bool{"*.example.com": true, "\t*.example.com": true, "\u200b\uff0a\u3002example.com": true, "example.com": false, "*example.com": false} {
 		if zone.IsWildcard(s) != want {
 			t.Errorf("IsWildcard(%q) = %v", s, !want)
 		}
