@@ -150,11 +150,16 @@ func (c *commands) session(t *testing.T, where string, typed []string) {
 // ours are names of objects of an installation in the namespace signpost.
 var ours = regexp.MustCompile(`\b(signpost-[a-z-]+|deployment/signpost|app\.kubernetes\.io/name=signpost)\b`)
 
+// released is the chart in a registry, for which that of the repository stands here.
+// make release-rehearsal installs the one in a registry.
+var released = regexp.MustCompile(`"?oci://\$REGISTRY/signpost-acme/charts/signpost"?( --version [0-9.]+)?`)
+
 // command runs one command as far as that goes. Inside of a sentence it may be cut short.
 func (c *commands) command(t *testing.T, where, command string, cut bool) {
 	t.Helper()
 	command, _, _ = strings.Cut(command, " | ")
 	command, _, _ = strings.Cut(command, " # ")
+	command = released.ReplaceAllString(command, "charts/signpost")
 	args := words(t, command)
 	if len(args) < 2 {
 		return
