@@ -71,7 +71,7 @@ func (h *history) verify() (violations []string) {
 			}
 			switch {
 			case !l.presented.IsZero() && !a.sent.Before(l.presented) && (l.cleanBegan.IsZero() || !a.received.After(l.cleanBegan)):
-				if has || a.answer == servfail && h.during(a, settle, cutOff) {
+				if has || a.answer == servfail && (h.during(a, settle, cutOff) || h.kept(a)) {
 					continue
 				}
 				violations = append(violations, fmt.Sprintf("%s, presented %v before: replica %d answers %q",
@@ -86,6 +86,26 @@ func (h *history) verify() (violations []string) {
 		}
 	}
 	return violations
+}
+
+// kept reports whether a query to a replica came before it could settle after it was
+// cut off, because Redis was away for everybody before it had settled.
+func (h *history) kept(a asked) bool {
+	for _, cut := range h.episodes {
+		if cut.kind != cutOff || cut.replica != a.replica || cut.end.IsZero() || a.received.Before(cut.begin) {
+			continue
+		}
+		until := cut.end.Add(settle)
+		for _, e := range h.episodes { // in the order of their beginnings
+			if (e.kind == paused || e.kind == restarts) && e.begin.After(cut.begin) && e.begin.Before(until) && e.end.Add(settle).After(until) {
+				until = e.end.Add(settle)
+			}
+		}
+		if a.sent.Before(until) {
+			return true
+		}
+	}
+	return false
 }
 
 // during reports whether a query to a replica was under way while it suffered from
@@ -142,6 +162,18 @@ func TestVerify(t *testing.T) {
 		if got := h.verify(); (len(got) > 0) != tc.violation {
 			t.Errorf("%s: %q", tc.what, got)
 		}
+	}
+	again := func(pause episode) []string {
+		h := history{episodes: []episode{{cutOff, 1, at(2), at(8)}, pause}, lives: []*life{{
+			challenge: challenge{key: "v"}, presented: at(10), asked: []asked{query(15, servfail)},
+		}}}
+		return h.verify()
+	}
+	if got := again(episode{paused, -1, at(11), at(14)}); len(got) != 0 {
+		t.Errorf("Redis is paused before a replica could settle after a cut: %q", got)
+	}
+	if got := again(episode{paused, -1, at(13.5), at(14)}); len(got) != 1 {
+		t.Errorf("Redis is paused after a replica could settle: %q", got)
 	}
 	failed := history{lives: []*life{{challenge: challenge{key: "v"}, cleaned: at(20), asked: []asked{query(19, nothing), query(21, "v")}}}}
 	if got := failed.verify(); len(got) != 1 {
