@@ -21,7 +21,7 @@ func (x *Cluster) GateConfiguration(ctx context.Context, name string) (problem s
 	case apierrors.IsNotFound(err):
 		return "there is no ValidatingWebhookConfiguration with this name"
 	case err != nil:
-		return "it cannot be read: " + err.Error()
+		return fmt.Sprintf("it cannot be read: reading the ValidatingWebhookConfiguration %s: %v", name, err)
 	}
 	var closed, open []admissionregistrationv1.ValidatingWebhook // by what happens while Signpost is away
 	for _, w := range c.Webhooks {
