@@ -91,7 +91,9 @@ func waitReady(t *testing.T, names ...string) {
 func installBefore(t *testing.T) {
 	must(t, c.Restricted(t.Context(), cluster.Namespace))
 	chart := filepath.Join(root, ".cache", "previous", "chart")
-	_, err := helm(t).Install(t.Context(), cluster.Release, chart, c.Values(map[string]any{"image": map[string]any{"tag": "before"}}))
+	values := c.Values(map[string]any{"image": map[string]any{"tag": "before"}})
+	delete(values, "privateAddresses") // which it did not have, and refuses
+	_, err := helm(t).Install(t.Context(), cluster.Release, chart, values)
 	must(t, err)
 	must(t, c.Delegate(t.Context()))
 	setCNAMEs(t, append([]string{"before", "anew"}, append(numbered("flight", 4), numbered("both", mostBoth)...)...)...)
