@@ -169,12 +169,11 @@ func (w *Watcher) lookAgain(ctx context.Context, challenges []cluster.Challenge)
 // nudge would be spent.
 func (w *Watcher) look(ctx context.Context, c cluster.Challenge, entry *waiting, works func() bool) {
 	r := w.LookUp(ctx, c.Scope, c.Domain)
-	permits := r.Status == check.OK || r.Status == check.Warning
 	if r.Status == check.Failed {
 		entry.spent()
 		w.tell(ctx, c, entry, "CNAMENeeded", r.Hint)
 	}
-	if w.Gate && (r.Status == check.Failed || time.Since(c.Since) > endAfter) && w.end(ctx, c) || !permits {
+	if w.Gate && (r.Status == check.Failed || time.Since(c.Since) > endAfter) && w.end(ctx, c) || !r.Permits() {
 		return
 	}
 	if !works() {

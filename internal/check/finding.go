@@ -22,3 +22,7 @@ type Finding struct {
 	Seen    string `json:"seen,omitempty"`   // what is there
 	Hint    string `json:"hint,omitempty"`   // one sentence: what to do; empty if nothing is to be done
 }
+
+// Permits reports whether a finding about the record of a domain's owner lets a
+// challenge go on.
+func (f Finding) Permits() bool { return f.Status == OK || f.Status == Warning }

@@ -119,11 +119,8 @@ func (w *waiter) denial(ctx context.Context, c *cmv1.Certificate) string {
 
 // seen reports whether all records are.
 func (w *waiter) seen() bool {
-	return !slices.ContainsFunc(w.targets, func(t zone.Target) bool { return !isThere(w.cname[t.Domain]) })
+	return !slices.ContainsFunc(w.targets, func(t zone.Target) bool { return !w.cname[t.Domain].Permits() })
 }
-
-// isThere reports whether a record is, as far as the gate is concerned.
-func isThere(f check.Finding) bool { return f.Status == check.OK || f.Status == check.Warning }
 
 // lookUp looks up the CNAMEs, now and then, until they have been seen.
 func (w *waiter) lookUp(ctx context.Context) {
@@ -132,11 +129,11 @@ func (w *waiter) lookUp(ctx context.Context) {
 	}
 	w.nextCNAME = time.Now().Add(cnameInterval)
 	for _, t := range w.targets {
-		if isThere(w.cname[t.Domain]) {
+		if w.cname[t.Domain].Permits() {
 			continue
 		}
 		r := w.checker.CNAME(ctx, t.Scope, t.Domain)
-		if w.cname[t.Domain] = r; isThere(r) {
+		if w.cname[t.Domain] = r; r.Permits() {
 			w.once("the record %s is seen", t.Challenge)
 		}
 	}
@@ -145,7 +142,7 @@ func (w *waiter) lookUp(ctx context.Context) {
 // missing returns what is to be done about the first record that is not seen.
 func (w *waiter) missing() string {
 	for _, t := range w.targets {
-		if r := w.cname[t.Domain]; !isThere(r) && r.Hint != "" {
+		if r := w.cname[t.Domain]; !r.Permits() && r.Hint != "" {
 			return r.Hint
 		}
 	}

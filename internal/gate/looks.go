@@ -80,9 +80,6 @@ func NewLooks(look Look, changed Changed, shared Shared) *Looks {
 // the last time. See check.Checker.Changed.
 type Changed func(ctx context.Context, t zone.Target) bool
 
-// Permits reports whether a finding lets an Order through.
-func Permits(f check.Finding) bool { return f.Status == check.OK || f.Status == check.Warning }
-
 // Now looks at a target's record, and tells the other replicas if it is there. A
 // look that is under way already is shared.
 func (l *Looks) Now(ctx context.Context, t zone.Target) check.Finding {
@@ -92,7 +89,7 @@ func (l *Looks) Now(ctx context.Context, t zone.Target) check.Finding {
 		defer cancel()
 		f := l.look(ctx, t.Scope, t.Domain)
 		l.remember(t.ID, seen{f, l.now()})
-		if Permits(f) {
+		if f.Permits() {
 			l.vouch(ctx, t)
 		}
 		return f, nil
@@ -109,7 +106,7 @@ func (l *Looks) Now(ctx context.Context, t zone.Target) check.Finding {
 // Within returns what a look found that saw the record no longer than age ago, and
 // looks again if there was none.
 func (l *Looks) Within(ctx context.Context, t zone.Target, age time.Duration) check.Finding {
-	if s, ok := l.recall(t.ID); ok && Permits(s.finding) && l.now().Sub(s.at) < age {
+	if s, ok := l.recall(t.ID); ok && s.finding.Permits() && l.now().Sub(s.at) < age {
 		return s.finding
 	}
 	return l.Now(ctx, t)
@@ -135,7 +132,7 @@ func (l *Looks) All(ctx context.Context, targets []zone.Target) (worst check.Fin
 		}
 		wg.Wait()
 		for _, f := range findings {
-			if !Permits(f) {
+			if !f.Permits() {
 				return f, false
 			}
 		}
@@ -148,7 +145,7 @@ func (l *Looks) All(ctx context.Context, targets []zone.Target) (worst check.Fin
 func (l *Looks) Fresh(ctx context.Context, targets []zone.Target) bool {
 	var others []uuid.UUID
 	for _, t := range targets {
-		if s, ok := l.recall(t.ID); !ok || !Permits(s.finding) || l.now().Sub(s.at) >= fresh {
+		if s, ok := l.recall(t.ID); !ok || !s.finding.Permits() || l.now().Sub(s.at) >= fresh {
 			others = append(others, t.ID)
 		}
 	}
@@ -161,12 +158,7 @@ func (l *Looks) Fresh(ctx context.Context, targets []zone.Target) bool {
 	if err != nil {
 		return false // already logged by the store
 	}
-	for _, yes := range vouched {
-		if !yes {
-			return false
-		}
-	}
-	return true
+	return !slices.Contains(vouched, false)
 }
 
 func (l *Looks) vouch(ctx context.Context, t zone.Target) {

@@ -49,7 +49,6 @@ func (c *Collector) checkServer(ctx context.Context, checks *errgroup.Group) {
 // checkDomains checks those that are due, a few at a time, and forgets those that
 // no Certificate and no Challenge has any more. cas are who issues for them.
 func (c *Collector) checkDomains(ctx context.Context, domains []Domain, cas map[string]ca, checks *errgroup.Group) {
-	c.cas.use(c.Cluster.Certificates(), c.PrivateAddresses)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	wanted := map[string]bool{}
@@ -77,7 +76,7 @@ func (c *Collector) checkDomain(ctx context.Context, d Domain, issuer ca) {
 	}
 	findings := c.Checker.Domain(ctx, d.Scope, d.Name, check.CA{Identities: c.cas.identities(ctx, issuer.directory), AccountURI: issuer.account})
 	pause := settledInterval
-	if slices.ContainsFunc(findings, func(f check.Finding) bool { return f.Status == check.Failed || f.Status == check.Unknown }) {
+	if slices.ContainsFunc(findings, func(f check.Finding) bool { return !f.Permits() }) {
 		pause = domainInterval
 	}
 	c.mu.Lock()

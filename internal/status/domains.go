@@ -17,12 +17,14 @@ type ca struct{ directory, account string }
 func (d Domain) key() string { return d.Scope + "/" + d.Name }
 
 // domains returns the domains of all Certificates and Challenges that use us,
-// sorted, and their CAs by Domain.key. With ask, the store is
-// asked who has looked for the Challenges' records.
+// sorted, and their CAs by Domain.key; only these CAs are asked for their names. With
+// ask, the store is asked who has looked for the Challenges' records.
 func (c *Collector) domains(ctx context.Context, ask bool) ([]Domain, map[string]ca) {
 	found := map[string]*Domain{}
 	cas := map[string]ca{}
-	for _, certificate := range c.Cluster.Certificates() {
+	certificates := c.Cluster.Certificates()
+	c.cas.use(certificates, c.PrivateAddresses)
+	for _, certificate := range certificates {
 		var seen []*Domain
 		for _, name := range certificate.DNSNames {
 			d, _ := c.domainOf(found, certificate.Scope, name)

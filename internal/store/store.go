@@ -52,12 +52,10 @@ type Store interface {
 	Asked(ctx context.Context, id uuid.UUID) (map[string]uint64, error)
 
 	// Vouch tells the other replicas, for that long, that this one has just seen the
-	// owner's record of the target with that ID. Unlike the other calls it is
-	// bounded by ctx alone.
+	// owner's record of the target with that ID.
 	Vouch(ctx context.Context, id uuid.UUID, lifetime time.Duration) error
 
-	// Vouched returns, for each ID, whether a replica vouches for it now. It is
-	// bounded by ctx alone.
+	// Vouched returns, for each ID, whether a replica vouches for it now.
 	Vouched(ctx context.Context, ids []uuid.UUID) ([]bool, error)
 
 	// Follow makes c equal to the store and keeps it so until ctx is done; it

@@ -11,19 +11,24 @@ import (
 // Vouch implements Store. What was vouched for is the key
 // signpost:{acme.example.com}:seen:<uuid>, which expires.
 func (r *Redis) Vouch(ctx context.Context, id uuid.UUID, lifetime time.Duration) error {
-	return r.writing.note(ctx, r.log, r.client.Set(ctx, r.seenKey(id), "", lifetime).Err())
+	return r.call(ctx, &r.writing, func(ctx context.Context) error {
+		return r.client.Set(ctx, r.seenKey(id), "", lifetime).Err()
+	})
 }
 
 // Vouched implements Store.
 func (r *Redis) Vouched(ctx context.Context, ids []uuid.UUID) ([]bool, error) {
 	cmds := make([]*redis.IntCmd, len(ids))
-	_, err := r.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		for i, id := range ids {
-			cmds[i] = pipe.Exists(ctx, r.seenKey(id))
-		}
-		return nil
+	err := r.call(ctx, &r.reading, func(ctx context.Context) error {
+		_, err := r.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+			for i, id := range ids {
+				cmds[i] = pipe.Exists(ctx, r.seenKey(id))
+			}
+			return nil
+		})
+		return err
 	})
-	if err := r.reading.note(ctx, r.log, err); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	yes := make([]bool, len(ids))
