@@ -20,6 +20,7 @@ import (
 	"github.com/signpost-acme/signpost/dnsserve"
 	"github.com/signpost-acme/signpost/internal/check"
 	"github.com/signpost-acme/signpost/internal/cluster"
+	"github.com/signpost-acme/signpost/internal/poll"
 	"github.com/signpost-acme/signpost/internal/redistest"
 	"github.com/signpost-acme/signpost/internal/store"
 	"github.com/signpost-acme/signpost/internal/zone"
@@ -308,9 +309,5 @@ func TestTwoClusters(t *testing.T) {
 
 func eventuallySo(t *testing.T, what string, so func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !so(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("it never happened: %s", what)
-		}
-	}
+	poll.True(t, 30*time.Second, what, so)
 }

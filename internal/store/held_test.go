@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/signpost-acme/signpost/internal/poll"
 	"github.com/signpost-acme/signpost/internal/redistest"
 )
 
@@ -65,11 +66,7 @@ func TestConfirmIsLate(t *testing.T) {
 	}
 	soon := func(what string, ok func() bool) {
 		t.Helper()
-		for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Fatalf("%s: did not happen", what)
-			}
-		}
+		poll.True(t, 10*time.Second, what, ok)
 	}
 	soon("first full read", c.Synced)
 	if err := writer.Add(ctx, id, "old"); err != nil {

@@ -29,35 +29,21 @@ var newer = map[string][]string{
 // transactions in order.
 func newRedis60(t *testing.T, server *redistest.Server) (address string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			client, err := l.Accept()
-			if err != nil {
-				return
-			}
-			upstream, err := net.Dial("tcp", server.Addr)
-			if err != nil {
-				client.Close()
-				continue
-			}
-			go func() { _, _ = io.Copy(client, upstream); client.Close() }()
-			go func() {
-				defer upstream.Close()
-				for r := bufio.NewReader(client); ; {
-					args, err := readCommand(r)
-					if err != nil {
-						return
-					}
-					if _, err := upstream.Write(writeCommand(redis60(t, args))); err != nil {
-						return
-					}
+	l := redistest.Relay(t, server.Addr, func(client, upstream net.Conn) {
+		go func() { _, _ = io.Copy(client, upstream); client.Close() }()
+		go func() {
+			defer upstream.Close()
+			for r := bufio.NewReader(client); ; {
+				args, err := readCommand(r)
+				if err != nil {
+					return
 				}
-			}()
-		}
-	}()
+				if _, err := upstream.Write(writeCommand(redis60(t, args))); err != nil {
+					return
+				}
+			}
+		}()
+	})
 	return l.Addr().String()
 }
 

@@ -25,44 +25,28 @@ type proxy struct {
 
 func newProxy(t *testing.T, server *redistest.Server) *proxy {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &proxy{Listener: l}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			client, err := l.Accept()
-			if err != nil {
-				return
-			}
-			upstream, err := net.Dial("tcp", server.Addr)
-			if err != nil {
-				client.Close()
-				continue
-			}
-			era := p.era.Load()
-			pass := func(to, from net.Conn) {
-				buf := make([]byte, 32<<10)
-				for {
-					n, err := from.Read(buf)
-					if p.era.Load() != era {
-						select {} // neither data nor an end
-					}
-					if err != nil {
-						to.Close()
-						return
-					}
-					if _, err := to.Write(buf[:n]); err != nil {
-						return
-					}
+	p := &proxy{}
+	p.Listener = redistest.Relay(t, server.Addr, func(client, upstream net.Conn) {
+		era := p.era.Load()
+		pass := func(to, from net.Conn) {
+			buf := make([]byte, 32<<10)
+			for {
+				n, err := from.Read(buf)
+				if p.era.Load() != era {
+					select {} // neither data nor an end
+				}
+				if err != nil {
+					to.Close()
+					return
+				}
+				if _, err := to.Write(buf[:n]); err != nil {
+					return
 				}
 			}
-			go pass(upstream, client)
-			go pass(client, upstream)
 		}
-	}()
+		go pass(upstream, client)
+		go pass(client, upstream)
+	})
 	return p
 }
 

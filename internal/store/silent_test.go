@@ -9,24 +9,14 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/signpost-acme/signpost/internal/redistest"
 	"github.com/signpost-acme/signpost/internal/store"
 )
 
 // silentServer accepts connections and never answers.
 func silentServer(t *testing.T) (address string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			t.Cleanup(func() { conn.Close() })
-		}
-	}()
+	l := redistest.Accept(t, func(conn net.Conn) { t.Cleanup(func() { conn.Close() }) })
 	return l.Addr().String()
 }
 

@@ -47,13 +47,7 @@ func TestRedisTwoMasters(t *testing.T) {
 			must(t, err)
 			t.Cleanup(func() { st.Close() })
 			c := follow(t, st)
-			go func() {
-				for t.Context().Err() == nil {
-					_ = st.Announce(t.Context(), "192.0.2.1:53")
-					time.Sleep(200 * time.Millisecond)
-				}
-			}()
-			eventually(t, "the replica is live", func() bool { list, _ := st.Replicas(t.Context()); return len(list) == 1 && complete(c) })
+			live(t, st, c)
 			if n := log.count(splitLine); n != tc.warned {
 				t.Errorf("the log warns %d times, want %d: %s", n, tc.warned, log.text())
 			}

@@ -33,12 +33,9 @@ func soonStale(t *testing.T, c *store.Copy, what string) {
 	}
 }
 
-// A replica whose heartbeats do not arrive does not say what is not there, however
-// well it reads: others do not wait for it.
-func TestRedisHeartbeatsFail(t *testing.T) {
-	t.Parallel()
-	server, st := withUser(t)
-	c := follow(t, st)
+// live announces one replica until the test ends, and waits until st and c know it.
+func live(t *testing.T, st store.Store, c *store.Copy) {
+	t.Helper()
 	go func() {
 		for t.Context().Err() == nil {
 			_ = st.Announce(t.Context(), "192.0.2.1:53")
@@ -46,6 +43,15 @@ func TestRedisHeartbeatsFail(t *testing.T) {
 		}
 	}()
 	eventually(t, "the replica is live", func() bool { list, _ := st.Replicas(t.Context()); return len(list) == 1 && complete(c) })
+}
+
+// A replica whose heartbeats do not arrive does not say what is not there, however
+// well it reads: others do not wait for it.
+func TestRedisHeartbeatsFail(t *testing.T) {
+	t.Parallel()
+	server, st := withUser(t)
+	c := follow(t, st)
+	live(t, st, c)
 	server.Do("ACL", "SETUSER", "signpost", "-zadd")
 	soonStale(t, c, "heartbeats fail")
 	server.Do("ACL", "SETUSER", "signpost", "+zadd")

@@ -5,6 +5,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/signpost-acme/signpost/internal/redistest"
 )
 
 // proxy passes on what is said to and by a server, each piece after a delay.
@@ -14,25 +16,11 @@ type proxy struct {
 }
 
 func newProxy(t testing.TB, server string) *proxy {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	p := &proxy{Listener: l}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			client, err := l.Accept()
-			if err != nil {
-				return
-			}
-			upstream, err := net.Dial("tcp", server)
-			if err != nil {
-				client.Close()
-				continue
-			}
-			go p.pass(upstream, client, false)
-			go p.pass(client, upstream, true)
-		}
-	}()
+	p := &proxy{}
+	p.Listener = redistest.Relay(t, server, func(client, upstream net.Conn) {
+		go p.pass(upstream, client, false)
+		go p.pass(client, upstream, true)
+	})
 	return p
 }
 

@@ -13,6 +13,7 @@ import (
 	"helm.sh/helm/v3/pkg/cli"
 	helmregistry "helm.sh/helm/v3/pkg/registry"
 
+	"github.com/signpost-acme/signpost/internal/poll"
 	"github.com/signpost-acme/signpost/test/cluster"
 	"github.com/signpost-acme/signpost/test/world"
 )
@@ -205,9 +206,5 @@ func installAnew(t *testing.T) {
 
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(90 * time.Second); !ok(); time.Sleep(200 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("still not: %s", what)
-		}
-	}
+	poll.True(t, 90*time.Second, what, ok)
 }
