@@ -20,8 +20,8 @@ const (
 var failures = []string{nothing, servfail, silent}
 
 // ask asks the DNS server at address for the TXT records at name, as a resolver
-// does: again when there is no answer, which on a busy machine takes its time. It returns the values, or one of
-// the above.
+// does: again when there is no answer, which on a busy machine takes its time. It
+// returns the values, or one of the above.
 func ask(address, name string) string {
 	for range 4 {
 		q := new(dns.Msg)
@@ -99,13 +99,26 @@ func (o *observer) end() {
 	o.wg.Wait()
 }
 
-// answers returns what was answered for name to queries between two moments, each
+// during are the queries that were sent from one moment on and answered before
+// another.
+func during(from, to time.Time) func(asked) bool {
+	return func(a asked) bool { return !a.sent.Before(from) && a.received.Before(to) }
+}
+
+// answered are the queries that were sent before one moment and answered from
+// another on. One that is repeated until there is an answer may belong to what
+// came after it was sent.
+func answered(from, sent time.Time) func(asked) bool {
+	return func(a asked) bool { return !a.received.Before(from) && a.sent.Before(sent) }
+}
+
+// answers returns what was answered for name to the queries wanted, each
 // once: values first, then the others in the order in which they are listed above.
-func (o *observer) answers(name string, from, to time.Time) (list []string) {
+func (o *observer) answers(name string, wanted func(asked) bool) (list []string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, a := range o.seen {
-		if a.name == name && !a.sent.Before(from) && a.sent.Before(to) && !slices.Contains(list, a.answer) {
+		if a.name == name && wanted(a) && !slices.Contains(list, a.answer) {
 			list = append(list, a.answer)
 		}
 	}

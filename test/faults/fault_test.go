@@ -73,7 +73,7 @@ func (s *stage) run(f fault) row {
 		healing = right
 	}
 	got := row{
-		known: o.answers(kept.target, window, healing), unknown: o.answers(unknown.target, window, healing),
+		known: o.answers(kept.target, during(window, healing)), unknown: o.answers(unknown.target, during(window, healing)),
 		present: presented, cleanUp: cleaned, took: took,
 	}
 	for i, a := range got.known {
@@ -90,7 +90,7 @@ func (s *stage) run(f fault) row {
 			s.Errorf("meanwhile, %s %s; want: %s", what, seen[0], seen[1])
 		}
 	}
-	for _, answer := range o.answers(kept.target, healing, right) {
+	for _, answer := range o.answers(kept.target, answered(healing, right)) {
 		if excused := f.down && (answer == silent || answer == servfail); answer != kept.key && !excused {
 			s.Errorf("while it healed, for a known name: %q", answer)
 		}
