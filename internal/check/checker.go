@@ -50,7 +50,8 @@ type Checker struct {
 	registries registries
 	instead    instead
 
-	peeks peeks
+	peeks     peeks
+	delegated delegated
 
 	system struct { // the resolvers of /etc/resolv.conf
 		once sync.Once

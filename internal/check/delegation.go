@@ -47,8 +47,7 @@ func (c *Checker) Delegation(ctx context.Context) []Finding {
 // parent asks the servers of the zone above ours for the delegation, and returns
 // the answer too, nil if there was none.
 func (c *Checker) parent(ctx context.Context) ([]Finding, *dns.Msg) {
-	origin := c.Zone.Origin()
-	_, above, _ := strings.Cut(origin, ".")
+	origin, above := c.Zone.Origin(), c.above()
 	r := Finding{Check: delegationUnknown, Subject: origin, Status: Unknown, Wanted: c.wantedNS()}
 	apex, err := zoneOf(ctx, c.ask, above)
 	var servers []server
@@ -72,8 +71,7 @@ func (c *Checker) parent(ctx context.Context) ([]Finding, *dns.Msg) {
 		}
 		out := []Finding{c.compareNS(m, apex)}
 		if ds, err := c.askServer(ctx, s.addr, origin, dns.TypeDS); err == nil && len(find[*dns.DS](ds.Answer, origin)) > 0 {
-			out = append(out, Finding{Check: delegationSigned, Subject: origin, Status: Failed, Wanted: "no DS", Seen: "DS at " + apex,
-				Hint: fmt.Sprintf("Remove the DS record at %s from the zone %s: Signpost does not sign, so that with it every answer is taken for forged.", origin, apex)})
+			out = append(out, c.signed("DS at "+apex))
 		}
 		return out, m
 	}

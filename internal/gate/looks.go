@@ -55,6 +55,11 @@ type Look func(ctx context.Context, scope, domain string) check.Finding
 // Looks looks at owners' records, and remembers what it saw and when. Its methods
 // may be called from many goroutines.
 type Looks struct {
+	// Delegated says whether resolvers are led to our zone at all; nil for taking that
+	// for granted. Where it is Failed no record of an owner permits anything: what the
+	// CA asks would not reach us. See check.Checker.Delegated.
+	Delegated func(ctx context.Context) check.Finding
+
 	look    Look
 	changed Changed
 	shared  Shared
@@ -69,6 +74,7 @@ type Looks struct {
 type seen struct {
 	finding check.Finding
 	at      time.Time
+	zone    bool // the finding is about our zone; the owner's record is there
 }
 
 // NewLooks returns Looks that remember nothing yet.
@@ -87,8 +93,15 @@ func (l *Looks) Now(ctx context.Context, t zone.Target) check.Finding {
 		// Detached from this caller's context: others may wait for the same look.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookTimeout)
 		defer cancel()
-		f := l.look(ctx, t.Scope, t.Domain)
-		l.remember(t.ID, seen{f, l.now()})
+		s := seen{finding: l.look(ctx, t.Scope, t.Domain)}
+		if s.finding.Permits() {
+			if f := l.delegated(ctx); f.Status == check.Failed {
+				s.finding, s.zone = f, true
+			}
+		}
+		s.at = l.now()
+		l.remember(t.ID, s)
+		f := s.finding
 		if f.Permits() {
 			l.vouch(ctx, t)
 		}
@@ -115,10 +128,26 @@ func (l *Looks) Within(ctx context.Context, t zone.Target, age time.Duration) ch
 // again is Within for a record that is looked at every few seconds: one that was
 // missing is asked about at little cost before it is looked at again.
 func (l *Looks) again(ctx context.Context, t zone.Target) check.Finding {
-	if s, ok := l.recall(t.ID); ok && s.finding.Status == check.Failed && !l.changed(ctx, t) {
+	if s, ok := l.recall(t.ID); ok && s.finding.Status == check.Failed && !l.news(ctx, t, s) {
 		return s.finding
 	}
 	return l.Within(ctx, t, time.Second)
+}
+
+// news reports, at little cost, whether what kept a record from permitting anything
+// may be over.
+func (l *Looks) news(ctx context.Context, t zone.Target, s seen) bool {
+	if s.zone {
+		return l.delegated(ctx).Status != check.Failed
+	}
+	return l.changed(ctx, t)
+}
+
+func (l *Looks) delegated(ctx context.Context) check.Finding {
+	if l.Delegated == nil {
+		return check.Finding{Status: check.Unknown}
+	}
+	return l.Delegated(ctx)
 }
 
 // All looks at all targets, and returns the finding for the first of them that does

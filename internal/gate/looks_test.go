@@ -211,14 +211,14 @@ func TestLooksAreBounded(t *testing.T) {
 		if i < 1000 {
 			at = now.Add(-2 * forget)
 		}
-		l.remember(id(i), seen{there, at})
+		l.remember(id(i), seen{finding: there, at: at})
 	}
-	l.remember(id(5), seen{missing, now}) // known already: nobody has to go
+	l.remember(id(5), seen{finding: missing, at: now}) // known already: nobody has to go
 	if len(l.known) != maxLooks {
 		t.Errorf("%d looks are remembered", len(l.known))
 	}
 	for i := maxLooks; i < maxLooks+100; i++ {
-		l.remember(id(i), seen{there, now})
+		l.remember(id(i), seen{finding: there, at: now})
 		if _, ok := l.recall(id(i)); !ok || len(l.known) > maxLooks {
 			t.Fatalf("%d looks are remembered, the newest: %v", len(l.known), ok)
 		}
@@ -257,6 +257,37 @@ func TestLooksAgain(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		if _, ok := l.All(t.Context(), []zone.Target{target}); !ok || looks != 3 {
 			t.Errorf("a record that was there is looked at again: %v after %d looks", ok, looks)
+		}
+	})
+}
+
+// A zone that is not delegated lets nothing through, however right an owner's record
+// is: the CA would not find us. Nobody's servers are asked meanwhile, and it goes on as
+// soon as the delegation is there.
+func TestZoneIsNotDelegated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dns, shared := &fakeDNS{}, &fakeShared{}
+		here, other := NewLooks(dns.look, always, shared), NewLooks(dns.look, always, shared)
+		zoneIs := check.Finding{Check: "delegation-missing", Status: check.Failed, Hint: "Add the NS record."}
+		here.Delegated = func(context.Context) check.Finding { return zoneIs }
+		list := targets(t, 3)
+		for range 3 {
+			if f, ok := here.All(t.Context(), list); ok || f != zoneIs {
+				t.Errorf("All = %+v, %v", f, ok)
+			}
+		}
+		if here.Fresh(t.Context(), list[:1]) || other.Fresh(t.Context(), list[:1]) {
+			t.Error("let through")
+		}
+		if f := here.Within(t.Context(), list[0], time.Minute); f != zoneIs {
+			t.Errorf("Present sees %+v", f)
+		}
+		if n := dns.count(); n > len(list)+1 {
+			t.Errorf("%d looks at owners' records", n)
+		}
+		zoneIs = check.Finding{Status: check.Unknown}
+		if f, ok := here.All(t.Context(), list); !ok || !here.Fresh(t.Context(), list) {
+			t.Errorf("when it cannot be told any more: All = %+v, %v", f, ok)
 		}
 	})
 }

@@ -92,6 +92,7 @@ func (w *Webhook) cluster(config *rest.Config, log *slog.Logger) (*cluster.Clust
 func (w *Webhook) parts(r *replica, k *cluster.Cluster, id uuid.UUID) parts {
 	checker := &check.Checker{Zone: w.Zone, Nameservers: w.Nameservers, Resolvers: w.resolvers, ResolverOnly: w.resolverOnly, PrivateAddresses: w.private, Namespaces: k.Scopes}
 	looks := gate.NewLooks(checker.Look, checker.Changed, r.store)
+	looks.Delegated = checker.Delegated
 	lookUp := func(ctx context.Context, scope, domain string) check.Finding {
 		target, err := w.Zone.Target(scope, domain)
 		if err != nil {
