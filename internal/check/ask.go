@@ -154,9 +154,15 @@ func (c *Checker) once(ctx context.Context, network, address string, q *dns.Msg)
 	return c.onceWithin(ctx, network, address, q, c.timeout())
 }
 
-func (*Checker) onceWithin(ctx context.Context, network, address string, q *dns.Msg, timeout time.Duration) (*dns.Msg, error) {
+func (c *Checker) onceWithin(ctx context.Context, network, address string, q *dns.Msg, timeout time.Duration) (*dns.Msg, error) {
 	client := &dns.Client{Net: network, Timeout: timeout, UDPSize: dns.MaxMsgSize}
-	m, _, err := client.ExchangeContext(ctx, q, address)
+	var m *dns.Msg
+	var err error
+	if network == "tcp" {
+		m, err = c.connections.exchange(ctx, client, q, address)
+	} else {
+		m, _, err = client.ExchangeContext(ctx, q, address)
+	}
 	if err != nil {
 		return nil, stable(err)
 	}

@@ -50,8 +50,9 @@ type Checker struct {
 	registries registries
 	instead    instead
 
-	peeks     peeks
-	delegated delegated
+	peeks       peeks
+	delegated   delegated
+	connections connections
 
 	system struct { // the resolvers of /etc/resolv.conf
 		once sync.Once

@@ -26,3 +26,7 @@ type Finding struct {
 // Permits reports whether a finding about the record of a domain's owner lets a
 // challenge go on.
 func (f Finding) Permits() bool { return f.Status == OK || f.Status == Warning }
+
+// OtherScope reports whether a finding about the record of a domain's owner is that it
+// leads into our zone, for another scope or domain.
+func (f Finding) OtherScope() bool { return f.Check == cnameOtherScope }

@@ -38,6 +38,7 @@ type peeked struct {
 	server      netip.Addr
 	txt, exists bool
 	at          time.Time
+	silent      bool // it did not answer the last time
 }
 
 // remember keeps, after a look that found no record, what the first server said that
@@ -66,7 +67,7 @@ func (p *peeks) remember(name string, all []told) {
 		p.pruned = now
 		maps.DeleteFunc(p.known, func(_ string, known peeked) bool { return now.Sub(known.at) > 2*peekLongest })
 	}
-	p.known[name] = peeked{first.addr, first.txt, first.exists, now}
+	p.known[name] = peeked{server: first.addr, txt: first.txt, exists: first.exists, at: now}
 }
 
 func (p *peeks) recall(name string) (peeked, bool) {
@@ -77,11 +78,26 @@ func (p *peeks) recall(name string) (peeked, bool) {
 	return known, ok && time.Since(known.at) < lifetime
 }
 
+// silence records whether the server of a name answered, and reports whether it did
+// not twice in a row.
+func (p *peeks) silence(name string, silent bool) (twice bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	known, ok := p.known[name]
+	twice = silent && known.silent
+	if known.silent = silent; ok {
+		p.known[name] = known
+	}
+	return twice
+}
+
 // Changed reports whether Look may well find something else than it did the last time,
 // for the price of one question over UDP to one of the domain's own servers, instead
 // of a dozen over TCP to all. It is for records that are missing, and that are looked
 // at every few seconds: it is true whenever it cannot tell, and nothing is let through
-// for it. It takes no longer than one timeout.
+// for it. One question without an answer is none of these cases: when a server of many
+// domains is started again they must not all be looked at at once. It takes no longer
+// than one timeout.
 func (c *Checker) Changed(ctx context.Context, t zone.Target) bool {
 	known, ok := c.peeks.recall(t.Challenge)
 	if !ok || c.ResolverOnly {
@@ -90,8 +106,9 @@ func (c *Checker) Changed(ctx context.Context, t zone.Target) bool {
 	q := newQuery(t.Challenge, dns.TypeTXT)
 	q.RecursionDesired = false
 	m, err := c.once(ctx, "udp", c.at(known.server), q)
-	if err != nil || !m.Authoritative {
-		return true
+	silent := err != nil || !m.Authoritative
+	if twice := c.peeks.silence(t.Challenge, silent); silent {
+		return twice
 	}
 	return len(targets(m, t.Challenge)) > 0 || len(find[*dns.TXT](m.Answer, t.Challenge)) > 0 != known.txt ||
 		(m.Rcode == dns.RcodeSuccess) != known.exists

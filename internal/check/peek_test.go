@@ -40,6 +40,7 @@ func TestChanged(t *testing.T) {
 	for _, server := range []string{domainServer, domainServer2} {
 		w.Hook(server, dnstest.Silent)
 	}
+	changed(false, "one question is not answered")
 	changed(true, "the servers do not answer")
 	for _, server := range []string{domainServer, domainServer2} {
 		w.Hook(server, func(q *dns.Msg, _ string) (*dns.Msg, bool) {

@@ -13,7 +13,7 @@ import (
 const ahead = time.Minute
 
 // Issuing returns what the Certificates want that are about to be issued, before
-// there is a request for them. All of them have targets.
+// there is a request for them. All of them have targets, or others.
 func (x *Cluster) Issuing() (list []Wanted) {
 	var requested map[revision]bool
 	for _, o := range x.certificates.list() {
@@ -29,7 +29,7 @@ func (x *Cluster) Issuing() (list []Wanted) {
 		}
 		n := orderedNames(c.Spec.DNSNames, c.Spec.CommonName, c.Spec.IPAddresses)
 		w, _ := x.wanted(refIn(c.Namespace, c.Spec.IssuerRef.Kind, c.Spec.IssuerRef.Name), c.Namespace, c.Labels, n)
-		if len(w.Targets) > 0 {
+		if len(w.Targets)+len(w.Others) > 0 {
 			list = append(list, w)
 		}
 	}

@@ -19,11 +19,14 @@ type Wanted struct {
 	Issuer    IssuerRef
 	Protected bool          // nobody but cert-manager may create Orders for this Issuer, and nobody may change them
 	Targets   []zone.Target // where the owners' records have to point, each once, sorted by domain
+	Others    []zone.Target // where they may point, and nowhere else in our zone: another solver validates these names
 	Refused   string        // a sentence: why this can never be issued as it is; empty if it can
 }
 
 // Ours reports whether the gate has anything to decide.
-func (w Wanted) Ours() bool { return w.Protected || w.Refused != "" || len(w.Targets) > 0 }
+func (w Wanted) Ours() bool {
+	return w.Protected || w.Refused != "" || len(w.Targets)+len(w.Others) > 0
+}
 
 // MaxNames is how many names an Order may have that we look at. CAs take no more.
 const MaxNames = 100
@@ -65,7 +68,7 @@ func (x *Cluster) wanted(ref IssuerRef, namespace string, labels map[string]stri
 	switch {
 	case covered:
 		w.Protected, scope = true, namespace
-	case !x.config.uses(i):
+	case !x.config.uses(i) && !x.config.GateOthers:
 		return w, true
 	}
 	if len(n.dns) > MaxNames { // before anything is done for each
@@ -73,29 +76,31 @@ func (x *Cluster) wanted(ref IssuerRef, namespace string, labels map[string]stri
 		return w, true
 	}
 	if !covered {
-		dnsNames = slices.DeleteFunc(slices.Clone(n.dns), func(name string) bool {
-			config, ours := x.config.picked(i.acme.Solvers, labels, name)
-			return !ours || x.config.unchecked(config)
-		})
+		var others []string
+		dnsNames, others = x.config.divided(i.acme.Solvers, labels, n.dns)
+		if x.config.GateOthers {
+			w.Others, _ = targetsOf(x.config.Zone, scope, others) // a name that can have none is no owner's of ours
+		}
 	}
-	w.add(x.config.Zone, scope, dnsNames)
+	w.Targets, w.Refused = targetsOf(x.config.Zone, scope, dnsNames)
 	w.Refused = cmp.Or(refused, w.Refused)
 	return w, true
 }
 
-// add adds the targets of some names. The first name that can have none is the
-// reason for a refusal.
-func (w *Wanted) add(z *zone.Zone, scope string, dnsNames []string) {
+// targetsOf returns the targets of some names, and why the first name that can have
+// none has none.
+func targetsOf(z *zone.Zone, scope string, dnsNames []string) (list []zone.Target, refused string) {
 	for _, name := range dnsNames {
 		target, err := z.Target(scope, name)
 		switch {
-		case err != nil && w.Refused == "":
-			w.Refused = err.Error()
-		case err == nil && !slices.Contains(w.Targets, target):
-			w.Targets = append(w.Targets, target)
+		case err != nil && refused == "":
+			refused = err.Error()
+		case err == nil && !slices.Contains(list, target):
+			list = append(list, target)
 		}
 	}
-	slices.SortFunc(w.Targets, func(a, b zone.Target) int { return strings.Compare(a.Domain, b.Domain) })
+	slices.SortFunc(list, func(a, b zone.Target) int { return strings.Compare(a.Domain, b.Domain) })
+	return list, refused
 }
 
 // unchecked reports whether a solver's config turns the look at the CNAME off.

@@ -282,3 +282,64 @@ func TestParseIssuerRef(t *testing.T) {
 		}
 	}
 }
+
+// TestOtherSolvers: which names of an Order are looked at although another solver
+// validates them.
+func TestOtherSolvers(t *testing.T) {
+	issuers := []runtime.Object{
+		issuerIn("web", "other", uriB, otherDNS()),
+		issuerIn("web", "http", uriB, http01()),
+		issuerIn("web", "both", uriB, only(ours(""), selector{DNSZones: []string{"ours.example.com"}}), only(otherDNS(), selector{DNSZones: []string{"example.com"}})),
+		issuerIn("web", "unchecked", uriB, ours(`{"checkCNAME":false}`)),
+		clusterIssuer("other", uriB, otherDNS()),
+		clusterIssuer("strict", uriA, ours("")),
+		clusterIssuer("shared", uriA, otherDNS()),
+	}
+	off := newWorld(t, nil, issuers...)
+	on := newWorld(t, func(c *Config) { c.GateOthers = true }, issuers...)
+	strict := newWorld(t, func(c *Config) { strictly(c); c.GateOthers = true }, issuers...)
+	for _, tc := range []struct {
+		name    string
+		world   *world
+		order   *acmev1.Order
+		targets string
+		others  string // scope: domains
+		refused string
+	}{
+		{name: "off", world: off, order: order("web", "Issuer", "other", "*.example.com")},
+		{name: "another solver", world: on, order: order("web", "Issuer", "other", "*.example.com", "www.example.com"), others: "web: example.com www.example.com"},
+		{name: "another solver of a ClusterIssuer", world: on, order: order("web", "ClusterIssuer", "other", "*.example.com"), others: "cert-manager: example.com"},
+		{name: "HTTP-01", world: on, order: order("web", "Issuer", "http", "example.com")},
+		{name: "some names are ours", world: on, order: order("web", "Issuer", "both", "*.ours.example.com", "*.example.com", "*.example.org"), targets: "ours.example.com", others: "web: example.com"},
+		{name: "ours, unchecked", world: on, order: order("web", "Issuer", "unchecked", "*.example.com")},
+		{name: "no domain", world: on, order: order("web", "Issuer", "other", "a..b", "*.co.uk")},
+		{name: "too many", world: on, order: order("web", "Issuer", "other", strings.Fields(manyNames(101))...), refused: "at most 100"},
+		{name: "no such Issuer", world: on, order: order("web", "Issuer", "missing", "*.example.com")},
+		{name: "strict namespaces need the record all the same", world: strict, order: order("web", "ClusterIssuer", "shared", "*.example.com"), targets: "example.com"},
+		{name: "strict: an Issuer of one's own", world: strict, order: order("web", "Issuer", "other", "*.example.com"), others: "web: example.com"},
+		{name: "strict: another ClusterIssuer's scope is the Order's namespace", world: strict, order: order("web", "ClusterIssuer", "other", "*.example.com"), others: "web: example.com"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			got := tc.world.Order(tc.order)
+			list, _ := domains(got)
+			others, scope := domains(Wanted{Targets: got.Others})
+			said := strings.Join(others, " ")
+			if scope != "" {
+				said = scope + ": " + said
+			}
+			if strings.Join(list, " ") != tc.targets || said != tc.others || !strings.Contains(got.Refused, tc.refused) || (tc.refused == "") != (got.Refused == "") {
+				t.Errorf("targets %q, others %q, refused %q", list, said, got.Refused)
+			}
+			if got.Ours() != (tc.targets+tc.others+tc.refused != "" || got.Protected) {
+				t.Errorf("Ours is %v", got.Ours())
+			}
+		})
+	}
+}
+
+func manyNames(n int) (text string) {
+	for i := range n {
+		text += fmt.Sprintf("n%03d.example.com ", i)
+	}
+	return text
+}

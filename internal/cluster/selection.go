@@ -8,7 +8,6 @@ import (
 
 	acmev1 "github.com/cert-manager/cert-manager/pkg/apis/acme/v1"
 	"github.com/cert-manager/cert-manager/pkg/util/solverpicker"
-	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 )
@@ -50,21 +49,33 @@ var offers = map[bool][]acmev1.ACMEChallenge{
 	false: {{Type: "http-01"}, {Type: "dns-01"}, {Type: "tls-alpn-01"}},
 }
 
-// picked returns the config of our solver if cert-manager would pick it for a name;
+// picked returns the solver that cert-manager would pick for a name, nil for none;
 // labels are those of the Order.
-func (c Config) picked(solvers []acmev1.ACMEChallengeSolver, labels map[string]string, name string) (config *apiextensionsv1.JSON, ours bool) {
+func picked(solvers []acmev1.ACMEChallengeSolver, labels map[string]string, name string) *acmev1.ACMEChallengeSolver {
 	order := &acmev1.Order{ObjectMeta: metav1.ObjectMeta{Labels: labels}}
 	s, _ := solverpicker.Pick(context.Background(), name, offers[strings.HasPrefix(name, "*.")], solvers, order)
-	if s == nil || !c.solves(*s) {
-		return nil, false
+	return s
+}
+
+// divided returns those of the names that come to us, but for those whose CNAME is not
+// to be looked at, and those that another DNS-01 solver gets.
+func (c Config) divided(solvers []acmev1.ACMEChallengeSolver, labels map[string]string, dnsNames []string) (ours, others []string) {
+	for _, name := range dnsNames {
+		switch s := picked(solvers, labels, name); {
+		case s == nil || s.DNS01 == nil:
+		case !c.solves(*s):
+			others = append(others, name)
+		case !c.unchecked(s.DNS01.Webhook.Config):
+			ours = append(ours, name)
+		}
 	}
-	return s.DNS01.Webhook.Config, true
+	return ours, others
 }
 
 // selected returns those of the names that come to us.
 func (c Config) selected(solvers []acmev1.ACMEChallengeSolver, labels map[string]string, dnsNames []string) (list []string) {
 	for _, name := range dnsNames {
-		if _, ours := c.picked(solvers, labels, name); ours {
+		if s := picked(solvers, labels, name); s != nil && c.solves(*s) {
 			list = append(list, name)
 		}
 	}

@@ -42,6 +42,7 @@ type Config struct {
 	Gate                 bool        // Orders are decided on: see Order
 	Protected            []IssuerRef // named in the gate's settings
 	GateClusterNamespace bool        // with Strict, Orders in Namespace are let through too
+	GateOthers           bool        // what another DNS-01 solver gets is looked at too: see Wanted.Others
 
 	// Unchecked reports whether a solver's config turns the look at the CNAME off.
 	Unchecked func(*apiextensionsv1.JSON) bool

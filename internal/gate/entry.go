@@ -53,13 +53,18 @@ func (w *Watcher) look(ctx context.Context, r cluster.Request, e *entry) {
 		w.tell(ctx, r, e, "OrderRefused", r.Refused)
 		return
 	}
-	if len(r.Targets) == 0 {
+	if len(r.Targets)+len(r.Others) == 0 {
 		return
 	}
+	reason := "CNAMENeeded"
 	f, ok := w.looks.All(ctx, r.Targets)
+	if ok {
+		reason = "NameOfAnotherNamespace"
+		f, ok = w.Others.All(ctx, r.Others)
+	}
 	if !ok {
 		e.reserved = false
-		w.tell(ctx, r, e, "CNAMENeeded", f.Hint)
+		w.tell(ctx, r, e, reason, f.Hint)
 		next = pause(time.Since(r.Since))
 		if f.Status == check.Unknown { // a zone that does not answer costs seconds
 			e.slow = min(max(2*e.slow, next), slowest)

@@ -21,6 +21,8 @@ type Cluster interface {
 
 // Gate decides on Orders. Its methods may be called from many goroutines.
 type Gate struct {
+	Others *Looks // see NewOthers; needed where Orders have cluster.Wanted.Others
+
 	cluster Cluster
 	looks   *Looks
 	creator string // user name of cert-manager's controller
@@ -117,11 +119,9 @@ func (g *Gate) update(ctx context.Context, before, now *acmev1.Order) verdict {
 func (g *Gate) decide(ctx context.Context, o *acmev1.Order, w cluster.Wanted) verdict {
 	switch {
 	case w.Refused != "":
-	case len(w.Targets) == 0 && !w.Protected:
+	case !w.Ours():
 		return passed
-	case len(w.Targets) == 0:
-		return verdict{allowed: true, result: resultAllowed}
-	case g.looks.Fresh(ctx, w.Targets):
+	case g.looks.Fresh(ctx, w.Targets) && g.Others.Fresh(ctx, w.Others):
 		g.log.Debug("an Order is let through", "namespace", o.Namespace, "order", o.Name, "issuer", w.Issuer.String())
 		return verdict{allowed: true, result: resultAllowed}
 	}

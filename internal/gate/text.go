@@ -20,15 +20,16 @@ func denial(w cluster.Wanted) string {
 	if w.Refused != "" {
 		return clip(w.Refused)
 	}
-	const (
-		begin = "Signpost lets this Order through when the owners' records for namespace %s are there: "
-		end   = ". cert-manager retries within seconds of their being seen; the events of the Certificate say what is missing"
-	)
+	begin, list := "Signpost lets this Order through when the owners' records for namespace %s are there: ", w.Targets
+	if len(list) == 0 {
+		begin, list = "Signpost lets this Order of another solver through unless these records are there for another namespace than %s; for this one they would be: ", w.Others
+	}
+	const end = ". cert-manager retries within seconds of their being seen; the events of the Certificate say what is missing"
 	var b strings.Builder
-	fmt.Fprintf(&b, begin, w.Targets[0].Scope)
-	for i, t := range w.Targets {
+	fmt.Fprintf(&b, begin, list[0].Scope)
+	for i, t := range list {
 		record := recordText(t)
-		more := fmt.Sprintf("and %d more: see signpost records --scope %s", len(w.Targets)-i, t.Scope)
+		more := fmt.Sprintf("and %d more: see signpost records --scope %s", len(list)-i, t.Scope)
 		if i > 0 && b.Len()+len(record)+len(more)+len(end)+len("; ; ") > maxText {
 			b.WriteString("; " + more)
 			break

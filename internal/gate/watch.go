@@ -3,6 +3,7 @@ package gate
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -42,6 +43,8 @@ type Requests interface {
 // so in events, looks again with back-off, and makes cert-manager retry at once when
 // the record appears. Each request is followed by one replica.
 type Watcher struct {
+	Others *Looks // see NewOthers; needed where requests have cluster.Wanted.Others
+
 	requests Requests
 	looks    *Looks
 	mine     func(key string) bool
@@ -106,8 +109,9 @@ func (w *Watcher) Run(ctx context.Context) {
 
 func (w *Watcher) round(ctx context.Context, h *hands) {
 	for _, wanted := range w.requests.Issuing() { // there will be a request in a moment
-		if w.mine(wanted.Targets[0].ID.String()) {
-			w.ahead(ctx, wanted.Targets, h)
+		if w.mine(slices.Concat(wanted.Targets, wanted.Others)[0].ID.String()) {
+			w.ahead(ctx, w.looks, wanted.Targets, h)
+			w.ahead(ctx, w.Others, wanted.Others, h)
 		}
 	}
 	requests := w.requests.Requests()
@@ -144,15 +148,15 @@ func (w *Watcher) round(ctx context.Context, h *hands) {
 
 // ahead looks at records before there is a request, unless a look is under way or
 // recent.
-func (w *Watcher) ahead(ctx context.Context, targets []zone.Target, h *hands) {
+func (w *Watcher) ahead(ctx context.Context, looks *Looks, targets []zone.Target, h *hands) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, t := range targets {
-		if s, ok := w.looks.recall(t.ID); w.early[t.ID] || ok && time.Since(s.at) < fresh-time.Second {
+		if s, ok := looks.recall(t.ID); w.early[t.ID] || ok && time.Since(s.at) < fresh-time.Second {
 			continue
 		}
 		w.early[t.ID] = h.quick.TryGo(func() error {
-			w.looks.Within(ctx, t, time.Second)
+			looks.Within(ctx, t, time.Second)
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			delete(w.early, t.ID)

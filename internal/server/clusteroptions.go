@@ -26,6 +26,7 @@ type ClusterOptions struct {
 	requests             bool
 	gateIssuers          []string // Issuer/namespace/name or ClusterIssuer/name
 	gateClusterNamespace bool
+	gateOthers           bool
 	gateConfiguration    string
 	certManager          string // namespace/name of its ServiceAccount
 
@@ -44,6 +45,7 @@ func (c *ClusterOptions) AddFlags(fs *pflag.FlagSet) {
 	fs.BoolVar(&c.gate, "order-gate", true, "decide on cert-manager's Orders before they are created, at "+gate.Path+" of the API port; without, only Present looks at the CNAME, inside cert-manager's queue")
 	fs.StringArrayVar(&c.gateIssuers, "gate-issuer", nil, "Issuer whose Orders the gate protects, as ClusterIssuer/name or Issuer/namespace/name; repeat for more")
 	fs.BoolVar(&c.gateClusterNamespace, "gate-cluster-namespace", false, "with --strict-namespaces, let Orders in the cluster resource namespace through too")
+	fs.BoolVar(&c.gateOthers, "gate-other-solvers", false, "let no other DNS-01 solver, of whatever Issuer, hold a name whose CNAME leads into the zone for another namespace than the Order's; Orders for DNS-01 then wait until that CNAME has been looked at")
 	fs.StringVar(&c.gateConfiguration, "gate-configuration", "", "name of the ValidatingWebhookConfiguration through which the API server asks the gate, for the status page to compare")
 	fs.StringVar(&c.certManager, "cert-manager-service-account", "cert-manager/cert-manager", "namespace/name of the ServiceAccount of cert-manager's controller, which alone may create Orders for protected Issuers")
 	fs.BoolVar(&c.requests, "watch-requests", true, "follow CertificateRequests: look at their records before cert-manager comes to the Order, say in events which to add, go on as soon as they are there")
@@ -58,6 +60,9 @@ func (c *ClusterOptions) Validate() (mistakes []string) {
 	}
 	if c.strict && !c.challenges {
 		mistakes = append(mistakes, "--strict-namespaces: needs --watch-challenges: only a Challenge says what namespace it is in")
+	}
+	if c.gateOthers && !c.gate {
+		mistakes = append(mistakes, "--gate-other-solvers: needs --order-gate, which decides on Orders")
 	}
 	if c.gate && !c.requests {
 		mistakes = append(mistakes, "--order-gate: needs --watch-requests: nothing else looks at the records")

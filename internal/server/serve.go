@@ -83,7 +83,7 @@ func (w *Webhook) Run(ctx context.Context, stderr io.Writer) error {
 func (w *Webhook) cluster(config *rest.Config, log *slog.Logger) (*cluster.Cluster, error) {
 	return cluster.New(cluster.Config{
 		Rest: config, Group: w.webhook.group, Solver: solver.Name, Namespace: w.namespace, Strict: w.strict, Zone: w.Zone,
-		Gate: w.gate, Protected: w.protected, GateClusterNamespace: w.gateClusterNamespace, Unchecked: solver.Unchecked,
+		Gate: w.gate, Protected: w.protected, GateClusterNamespace: w.gateClusterNamespace, GateOthers: w.gateOthers, Unchecked: solver.Unchecked,
 		Challenges: w.challenges, Certificates: w.certificates, Requests: w.requests, Log: log,
 	})
 }
@@ -107,6 +107,7 @@ func (w *Webhook) parts(r *replica, k *cluster.Cluster, id uuid.UUID) parts {
 	work := &share{self: r.address, cluster: id, store: r.store}
 	challenges := &solver.Watcher{Challenges: k, Store: r.store, Zone: w.Zone, LookUp: lookUp, Presented: s.Presented, Returned: r.copy.Returned, Gate: w.gate, Log: r.log}
 	requests := gate.NewWatcher(k, looks, work.mine, r.log)
+	requests.Others = gate.NewOthers(checker.Look, checker.Changed, r.store)
 	page := status.New(status.Config{
 		Version: version.String(), Zone: w.Zone, Nameservers: w.Nameservers, Group: w.webhook.group, Namespace: w.namespace,
 		Strict: w.strict, Address: r.address, Redis: w.redis.URL != "", DNSService: w.dnsService, PrivateAddresses: w.private, GateConfiguration: w.gateConfiguration,
@@ -115,6 +116,7 @@ func (w *Webhook) parts(r *replica, k *cluster.Cluster, id uuid.UUID) parts {
 	collectors := []prometheus.Collector{s, w.metrics(k, requests)}
 	if w.gate {
 		w.webhook.gate = gate.New(k, looks, w.creator(), r.log)
+		w.webhook.gate.Others = requests.Others
 		collectors = append(collectors, w.webhook.gate)
 	}
 	started := time.Now()

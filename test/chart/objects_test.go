@@ -68,7 +68,7 @@ func TestWhatSignpostIsTold(t *testing.T) {
 		}},
 		{[]string{"issuer.email=me@example.com", "issuer.name=ours", "orderGate.issuers[0].kind=ClusterIssuer", "orderGate.issuers[0].name=ours",
 			"orderGate.issuers[1].kind=Issuer", "orderGate.issuers[1].name=acme", "orderGate.issuers[1].namespace=team-a",
-			"strictNamespaces=true", "orderGate.clusterNamespace=true", "certManager.namespace=cm", "certManager.serviceAccountName=controller"},
+			"strictNamespaces=true", "orderGate.clusterNamespace=true", "orderGate.otherSolvers=true", "certManager.namespace=cm", "certManager.serviceAccountName=controller"},
 			map[string]string{"SIGNPOST_GATE_ISSUER": "ClusterIssuer/ours Issuer/team-a/acme", "SIGNPOST_GATE_CLUSTER_NAMESPACE": "true",
 				"SIGNPOST_CERT_MANAGER_SERVICE_ACCOUNT": "cm/controller", "SIGNPOST_WATCH_REQUESTS": "true"}},
 		// The way of before: nothing of the gate is left.

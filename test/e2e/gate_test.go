@@ -147,6 +147,16 @@ func TestManyWaiting(t *testing.T) {
 	}
 	renew(t, "web", "renews")
 	renewed(t, "web", "renews", before)
+	createIssuer(t, world.IssuerOptions{Name: "many-http", HTTP01: true})
+	createCertificate(t, "http", "beside", "ClusterIssuer", "many-http", "beside.example.com")
+	eventually(t, "cert-manager works on the challenge of an HTTP-01 order", func() bool {
+		list, err := w.Challenges(t.Context(), "http")
+		return err == nil && len(list) == 1 && list[0].Status.Processing
+	})
+	if err := w.CM.CertmanagerV1().Certificates("http").Delete(t.Context(), "beside", metav1.DeleteOptions{}); err != nil {
+		t.Error(err)
+	}
+	deleteOrders(t, "http")
 	noOrder(t, "many")
 	setCNAME(t, "example.com", "many-77.example.com", "cert-manager")
 	begin = time.Now()
@@ -159,6 +169,18 @@ func TestManyWaiting(t *testing.T) {
 		t.Error(err)
 	}
 	leavesNothing(t)
+}
+
+// deleteOrders deletes the requests and Orders in a namespace, and what belongs to them.
+func deleteOrders(t *testing.T, namespace string) {
+	t.Helper()
+	if err := w.CM.CertmanagerV1().CertificateRequests(namespace).DeleteCollection(t.Context(), metav1.DeleteOptions{}, metav1.ListOptions{}); err != nil {
+		t.Error(err)
+	}
+	if err := w.CM.AcmeV1().Orders(namespace).DeleteCollection(t.Context(), metav1.DeleteOptions{}, metav1.ListOptions{}); err != nil {
+		t.Error(err)
+	}
+	collectChallenges(t, namespace)
 }
 
 // collectChallenges does what the garbage collector does where there is one: the

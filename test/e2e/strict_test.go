@@ -26,7 +26,7 @@ const thief = "strict-thief"
 // With strict namespaces the CNAME names the one namespace that gets a certificate
 // through a ClusterIssuer, also where the CA reuses what the owner has proved.
 func TestStrictNamespaces(t *testing.T) {
-	strictReplicas(t)
+	replicasWith(t, "--strict-namespaces")
 	createIssuer(t, world.IssuerOptions{Name: "strict"})
 	createIssuer(t, world.IssuerOptions{Name: "strict-follow", Follow: true})
 	setCNAME(t, "example.com", "strict.example.com", "strict-owner")
@@ -101,29 +101,31 @@ func TestStrictNamespaces(t *testing.T) {
 	}
 }
 
-// strictReplicas restarts the replicas with strict namespaces, and back afterwards.
-func strictReplicas(t *testing.T) {
+// replicasWith restarts the replicas with one more flag, and without it afterwards.
+func replicasWith(t *testing.T, flag string) {
 	t.Helper()
-	restart := func(ctx context.Context) {
-		for _, r := range w.Replicas {
-			if err := r.Stop(ctx); err != nil {
-				t.Error(err)
-			}
-			if err := r.Run(ctx); err != nil {
-				t.Error(err)
-			}
-		}
-	}
 	for _, r := range w.Replicas {
-		r.Args = append(r.Args, "--strict-namespaces")
+		r.Args = append(r.Args, flag)
 	}
 	t.Cleanup(func() {
 		for _, r := range w.Replicas {
 			r.Args = r.Args[:len(r.Args)-1]
 		}
-		restart(context.Background())
+		restartReplicas(context.Background(), t)
 	})
-	restart(t.Context())
+	restartReplicas(t.Context(), t)
+}
+
+func restartReplicas(ctx context.Context, t *testing.T) {
+	t.Helper()
+	for _, r := range w.Replicas {
+		if err := r.Stop(ctx); err != nil {
+			t.Error(err)
+		}
+		if err := r.Run(ctx); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // order is one as somebody could write it by hand.

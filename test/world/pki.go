@@ -53,8 +53,13 @@ func (w *World) CABundle() []byte { return w.ca.pem() }
 
 // issue writes a certificate for client and server use, and its key, and returns their files.
 func (a *authority) issue(name string, subject pkix.Name, hosts ...string) (certFile, keyFile string, err error) {
+	return a.issueUntil(time.Time{}, name, subject, hosts...)
+}
+
+// issueUntil is issue for a certificate that ends then; zero for one that is valid for long.
+func (a *authority) issueUntil(end time.Time, name string, subject pkix.Name, hosts ...string) (certFile, keyFile string, err error) {
 	template := &x509.Certificate{
-		Subject: subject, KeyUsage: x509.KeyUsageDigitalSignature,
+		Subject: subject, NotAfter: end, KeyUsage: x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth},
 	}
 	for _, h := range hosts {
@@ -86,7 +91,10 @@ func (a *authority) sign(template *x509.Certificate) ([]byte, *ecdsa.PrivateKey,
 	if err != nil {
 		return nil, nil, err
 	}
-	template.NotBefore, template.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(240*time.Hour)
+	template.NotBefore = time.Now().Add(-time.Hour)
+	if template.NotAfter.IsZero() {
+		template.NotAfter = time.Now().Add(240 * time.Hour)
+	}
 	parent, signer := a.cert, a.key
 	if parent == nil {
 		parent, signer = template, key

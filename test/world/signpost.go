@@ -36,7 +36,7 @@ func (w *World) installSignpost(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	cert, key, err := w.ca.issue(signpost, pkix.Name{CommonName: signpost}, signpost+"."+signpost+".svc")
+	cert, key, err := w.RotateCertificate(time.Time{})
 	if err != nil {
 		return err
 	}
@@ -80,6 +80,13 @@ func (w *World) installSignpost(ctx context.Context) error {
 		return err
 	}
 	return w.Condition(ctx, "apiregistration.k8s.io/v1", "APIService", "v1alpha1."+Zone, "Available")
+}
+
+// RotateCertificate writes another certificate, with another key, for the API port of
+// the replicas, which ends then; zero for one that is valid for long. They read it at
+// once, but connections that are there stay.
+func (w *World) RotateCertificate(end time.Time) (certFile, keyFile string, err error) {
+	return w.ca.issueUntil(end, signpost, pkix.Name{CommonName: signpost}, signpost+"."+signpost+".svc")
 }
 
 // nameservers are those of our zone: every replica is one.

@@ -5,7 +5,7 @@ before it reads any. values.yaml stays what people read, and a test compares.
 */ -}}
 {{- define "signpost.added" -}}
 strictNamespaces: false
-orderGate: {enabled: true, issuers: [], clusterNamespace: false, timeoutSeconds: 3}
+orderGate: {enabled: true, issuers: [], clusterNamespace: false, otherSolvers: false, timeoutSeconds: 3}
 watchRequests: {enabled: true}
 endChallenges: {enabled: true}
 image: {registry: ""}
