@@ -23,6 +23,8 @@ const (
 	NodeAddress       = "192.0.2.7" // the node, where Options.Node is set
 	ClusterDNSAddress = "192.0.2.8" // CoreDNS, for the pods of the node
 
+	secondAPIAddress = "192.0.2.9" // kube-apiserver of the second cluster, where Second is called
+
 	// BalancerAddress is what load balancers get: an address outside of the node.
 	BalancerAddress = "198.51.100.53"
 
@@ -56,7 +58,7 @@ func Sandbox() sandbox.Config {
 		Resolver:  ResolverAddress,
 		Addresses: []string{parentAddress6 + "/128"},
 	}
-	for i := 1; i <= 8; i++ {
+	for i := 1; i <= 9; i++ {
 		c.Addresses = append(c.Addresses, fmt.Sprintf("192.0.2.%d/32", i))
 	}
 	for i := range maxReplicas {

@@ -28,22 +28,25 @@ import (
 // APIURL is where the API server is.
 const APIURL = "https://" + APIAddress + ":6443"
 
+func (w *World) apiURL() string { return "https://" + w.place.api + ":6443" }
+
 // serviceNetwork is where Services have their addresses, the API server the first one.
 const serviceNetwork = "10.96.0."
 
 // startControlPlane starts etcd and kube-apiserver and makes the admin's clients.
 func (w *World) startControlPlane(ctx context.Context) error {
+	client, peer := fmt.Sprintf("127.0.0.1:%d", w.place.etcd), fmt.Sprintf("http://127.0.0.1:%d", w.place.etcd+1)
 	etcd := w.process("etcd", w.tool("etcd"), "--data-dir", filepath.Join(w.Dir, "etcd"), "--unsafe-no-fsync",
-		"--listen-client-urls", "http://127.0.0.1:2379", "--advertise-client-urls", "http://127.0.0.1:2379",
-		"--listen-peer-urls", "http://127.0.0.1:2380", "--initial-advertise-peer-urls", "http://127.0.0.1:2380",
-		"--initial-cluster", "default=http://127.0.0.1:2380", "--log-level", "warn")
+		"--listen-client-urls", "http://"+client, "--advertise-client-urls", "http://"+client,
+		"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
+		"--initial-cluster", "default="+peer, "--log-level", "warn")
 	if err := w.start(etcd); err != nil {
 		return err
 	}
-	if err := etcd.Listens(ctx, "127.0.0.1:2379"); err != nil {
+	if err := etcd.Listens(ctx, client); err != nil {
 		return err
 	}
-	args, err := w.apiServerFlags()
+	args, err := w.apiServerFlags("http://" + client)
 	if err != nil {
 		return err
 	}
@@ -55,7 +58,7 @@ func (w *World) startControlPlane(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.Kubeconfig, err = w.writeKubeconfig("admin", APIURL, clientcmdapi.AuthInfo{ClientCertificate: cert, ClientKey: key})
+	w.Kubeconfig, err = w.writeKubeconfig("admin", w.apiURL(), clientcmdapi.AuthInfo{ClientCertificate: cert, ClientKey: key})
 	if err != nil {
 		return err
 	}
@@ -72,11 +75,11 @@ func (w *World) apiReady(ctx context.Context) error {
 		return err
 	}
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: w.ca.pool(), Certificates: []tls.Certificate{pair}}}}
-	return w.api.Until(ctx, "get ready", process.Healthy(client, APIURL+"/readyz"))
+	return w.api.Until(ctx, "get ready", process.Healthy(client, w.apiURL()+"/readyz"))
 }
 
 // apiServerFlags makes the keys that the API server needs, and its command line.
-func (w *World) apiServerFlags() ([]string, error) {
+func (w *World) apiServerFlags(etcd string) ([]string, error) {
 	frontProxy, err := newAuthority(w.Dir, "front-proxy-ca")
 	if err != nil {
 		return nil, err
@@ -85,7 +88,7 @@ func (w *World) apiServerFlags() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	cert, key, err := w.ca.issue("kube-apiserver", pkix.Name{CommonName: "kube-apiserver"}, APIAddress, "127.0.0.1", "localhost", "kubernetes.default.svc", serviceNetwork+"1")
+	cert, key, err := w.ca.issue("kube-apiserver", pkix.Name{CommonName: "kube-apiserver"}, w.place.api, "127.0.0.1", "localhost", "kubernetes.default.svc", serviceNetwork+"1")
 	if err != nil {
 		return nil, err
 	}
@@ -98,9 +101,9 @@ func (w *World) apiServerFlags() ([]string, error) {
 		return nil, err
 	}
 	flags := []string{
-		"--etcd-servers=http://127.0.0.1:2379", "--bind-address=" + APIAddress, "--advertise-address=" + APIAddress, "--secure-port=6443",
+		"--etcd-servers=" + etcd, "--bind-address=" + w.place.api, "--advertise-address=" + w.place.api, "--secure-port=6443",
 		"--tls-cert-file=" + cert, "--tls-private-key-file=" + key, "--client-ca-file=" + w.ca.certFile(),
-		"--service-account-issuer=" + APIURL, "--service-account-key-file=" + accountKey, "--service-account-signing-key-file=" + accountKey,
+		"--service-account-issuer=" + w.apiURL(), "--service-account-key-file=" + accountKey, "--service-account-signing-key-file=" + accountKey,
 		"--service-cluster-ip-range=" + serviceNetwork + "0/16", "--authorization-mode=Node,RBAC",
 		"--enable-aggregator-routing=true", "--requestheader-client-ca-file=" + frontProxy.certFile(), "--requestheader-allowed-names=front-proxy",
 		"--requestheader-username-headers=X-Remote-User", "--requestheader-group-headers=X-Remote-Group", "--requestheader-extra-headers-prefix=X-Remote-Extra-",
@@ -147,7 +150,7 @@ func (w *World) serviceAccount(ctx context.Context, namespace, name string) (str
 	if err != nil {
 		return "", err
 	}
-	return w.writeKubeconfig(name, APIURL, clientcmdapi.AuthInfo{Token: token.Status.Token})
+	return w.writeKubeconfig(name, w.apiURL(), clientcmdapi.AuthInfo{Token: token.Status.Token})
 }
 
 // Namespace makes a namespace, where it is not there yet.

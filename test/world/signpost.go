@@ -57,7 +57,7 @@ func (w *World) installSignpost(ctx context.Context) error {
 	}
 	w.serving = []string{"--tls-cert-file", cert, "--tls-private-key-file", key, "--secure-port", "8443", "--shutdown-delay", "500ms", "--private-addresses",
 		"--kubeconfig", kubeconfig, "--authentication-kubeconfig", kubeconfig, "--authorization-kubeconfig", kubeconfig}
-	for i := range w.Options.Replicas {
+	for i := w.place.replica; i < w.place.replica+w.Options.Replicas; i++ {
 		args := append([]string{"--zone", Zone,
 			"--listen", ReplicaAddress(i) + ":53", "--listen", "[" + ReplicaAddress6(i) + "]:53",
 			"--identity", fmt.Sprintf("signpost-%d", i), "--redis-url", "redis://" + RedisAddress + "/0",
@@ -89,8 +89,11 @@ func (w *World) RotateCertificate(end time.Time) (certFile, keyFile string, err 
 	return w.ca.issueUntil(end, signpost, pkix.Name{CommonName: signpost}, signpost+"."+signpost+".svc")
 }
 
-// nameservers are those of our zone: every replica is one.
+// nameservers are those of our zone: every replica of the first cluster is one.
 func (w *World) nameservers() (list []string) {
+	if w.first != nil {
+		return w.first.nameservers()
+	}
 	for i := range w.Options.Replicas {
 		list = append(list, fmt.Sprintf("ns%d.%s=%s,%s", i+1, Zone, ReplicaAddress(i), ReplicaAddress6(i)))
 	}

@@ -57,14 +57,24 @@ type World struct {
 	certManager *process.Process
 	serving     []string // flags of every signpost serve
 
+	place place
+	first *World // that this one shares the Internet with; nil for the first
+
 	mu        sync.Mutex
 	processes []*process.Process // in the order in which they were started
 	died      error
 }
 
+// place is where the parts of a cluster are.
+type place struct {
+	api     string // address
+	etcd    int    // port for clients; the next one is for peers
+	replica int    // number of the first one
+}
+
 // Start starts everything. Whatever it started is ended if it fails.
 func Start(ctx context.Context, o Options) (w *World, err error) {
-	w = &World{Options: o}
+	w = &World{Options: o, place: place{api: APIAddress, etcd: 2379}}
 	if o.Step == nil {
 		w.Step = func(string, ...any) {}
 	}
@@ -93,15 +103,20 @@ func Start(ctx context.Context, o Options) (w *World, err error) {
 		w.Step("starting a node")
 		return w, errors.Join(w.startNode(ctx), w.Err())
 	}
+	return w, w.install(ctx)
+}
+
+// install installs cert-manager and signpost.
+func (w *World) install(ctx context.Context) error {
 	w.Step("installing cert-manager")
 	if err := w.installCertManager(ctx); err != nil {
-		return w, err
+		return err
 	}
-	w.Step("starting %d replicas of signpost behind an APIService", o.Replicas)
+	w.Step("starting %d replicas of signpost behind an APIService", w.Options.Replicas)
 	if err := w.installSignpost(ctx); err != nil {
-		return w, err
+		return err
 	}
-	return w, w.Err()
+	return w.Err()
 }
 
 // startInternet starts what needs no cluster.
