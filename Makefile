@@ -20,7 +20,7 @@ COMPILE := CGO_ENABLED=0 GOFLAGS="-trimpath -gcflags=all=-dwarf=false"
 IN_TEST := cd test && $(COMPILE)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build size demo demo-shell demo-stop cluster cluster-test test unit race fuzz e2e soak vet lint vulnerabilities chart image bench profile fmt clean
+.PHONY: help setup build size demo demo-shell demo-stop cluster cluster-test test unit race fuzz e2e soak vet lint vulnerabilities chart compatibility image bench profile fmt clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -113,6 +113,9 @@ chart: ## lint, render, test and package the Helm chart into .cache/
 	@hack/setup chart
 	$(IN_TEST) go test -count=1 ./chart
 	$(IN_TEST) go run ./cmd/chart package ../charts/signpost ../.cache
+
+compatibility: build ## tests with other versions of Redis, Valkey, cert-manager and Kubernetes, 25 minutes the first time; writes docs/compatibility.md
+	@hack/compatibility
 
 PLATFORMS ?= linux/$(shell go env GOARCH)
 IMAGE ?= signpost:$(VERSION)
