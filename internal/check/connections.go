@@ -14,13 +14,11 @@ import (
 // question would soon use up the ports towards them, as each port rests for a minute
 // after its use, so connections are used again (RFC 7766 section 6.2.1).
 const (
-	// idleTimeout is how long a connection is kept for the next question. Servers close
-	// theirs after 5 s or more.
-	idleTimeout = 2 * time.Second
-
-	// connectionLifetime bounds how long one process of a server, which may have read
-	// its zones before they were changed, can go on answering.
-	connectionLifetime = 5 * time.Second
+	// connectionLifetime is how long a connection is used. Behind an older one there may
+	// be a process that has read its zones before they were changed: some servers start
+	// another for that, and the old one goes on answering on the connections that it has.
+	// Where thousands of domains are looked at, a second is long.
+	connectionLifetime = time.Second
 
 	maxIdle = 256 // connections, in all
 )
@@ -87,7 +85,7 @@ func (c *connections) take(address string) *connection {
 
 // put keeps a connection whose question has been answered.
 func (c *connections) put(address string, co *connection) {
-	left := min(idleTimeout, time.Until(co.until))
+	left := time.Until(co.until)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if left <= 0 || c.count >= maxIdle {

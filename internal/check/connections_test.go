@@ -79,7 +79,7 @@ func TestConnectionsAreUsedAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n := s.accepted.Load(); n > 3 { // more than one where the machine stood still for seconds
+	if n := s.accepted.Load(); n > 20 { // one, but for each second that the machine stood still
 		t.Errorf("%d connections", n)
 	}
 	var wg sync.WaitGroup
@@ -131,7 +131,7 @@ func TestConnectionsThatAreNotUsedAgain(t *testing.T) {
 		if err := s.ask(t, c, "example"); err != nil {
 			t.Fatal(err)
 		}
-		if time.Since(began) > 4*connectionLifetime {
+		if time.Since(began) > 30*connectionLifetime {
 			t.Fatal("one connection is used for ever")
 		}
 		time.Sleep(5 * time.Millisecond)

@@ -23,6 +23,7 @@ const interval = 2 * time.Second
 type Cluster interface {
 	Certificates() []cluster.Certificate
 	Challenges() []cluster.Challenge
+	Holder(c cluster.Challenge) string
 	FollowsCertificates() bool
 	OtherGroups() []cluster.OtherGroup
 	Requests() []cluster.Request

@@ -26,6 +26,7 @@ type fakeWorld struct {
 	mu           sync.Mutex
 	certificates []cluster.Certificate
 	challenges   []cluster.Challenge
+	holders      map[string]string // by the name of a Challenge
 	requests     []cluster.Request
 	unnamed      []cluster.IssuerRef
 	groups       []cluster.OtherGroup
@@ -57,6 +58,7 @@ func (f *fakeWorld) set(change func()) { f.mu.Lock(); defer f.mu.Unlock(); chang
 
 func (f *fakeWorld) Certificates() []cluster.Certificate { return read(f, &f.certificates) }
 func (f *fakeWorld) Challenges() []cluster.Challenge     { return read(f, &f.challenges) }
+func (f *fakeWorld) Holder(c cluster.Challenge) string   { return read(f, &f.holders)[c.Name] }
 func (f *fakeWorld) FollowsCertificates() bool           { return read(f, &f.follows) }
 func (f *fakeWorld) OtherGroups() []cluster.OtherGroup   { return read(f, &f.groups) }
 func (f *fakeWorld) Requests() []cluster.Request         { return read(f, &f.requests) }

@@ -46,6 +46,9 @@ func (c *Collector) domains(ctx context.Context, ask bool) ([]Domain, map[string
 			continue
 		}
 		shown := challengeOf(challenge)
+		if !challenge.Presented {
+			shown.HeldBy = c.Cluster.Holder(challenge)
+		}
 		if ask {
 			shown.Asked, ask = c.asked(ctx, target)
 		}

@@ -73,6 +73,7 @@ type Challenge struct {
 	Since     time.Time `json:"since"`
 	State     string    `json:"state"`
 	Reason    string    `json:"reason,omitempty"`
+	HeldBy    string    `json:"heldBy,omitempty"` // namespace/name of the Challenge that cert-manager works on instead
 	Presented bool      `json:"presented"`
 	Asked     Asked     `json:"asked"`
 }

@@ -31,6 +31,7 @@ func (*wellWorld) Certificates() []cluster.Certificate {
 	return []cluster.Certificate{{Namespace: "shop", Name: "c", Scope: "cert-manager", DNSNames: []string{"example.com"}, Ready: true}}
 }
 func (*wellWorld) Challenges() []cluster.Challenge                             { return nil }
+func (*wellWorld) Holder(cluster.Challenge) string                             { return "" }
 func (*wellWorld) FollowsCertificates() bool                                   { return true }
 func (*wellWorld) OtherGroups() []cluster.OtherGroup                           { return nil }
 func (*wellWorld) Requests() []cluster.Request                                 { return nil }

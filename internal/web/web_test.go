@@ -146,14 +146,14 @@ func TestContent(t *testing.T) {
 	d := &s.Domains[0]
 	d.Name, d.Unicode = "xn--bcher-kva.example", "bücher.example"
 	d.Challenges = []status.Challenge{{
-		Namespace: "shop", Name: "bucher-1", DNSName: "*.xn--bcher-kva.example", Since: s.At.Add(-90 * time.Second), State: "pending", Reason: "waiting for propagation",
+		Namespace: "shop", Name: "bucher-1", DNSName: "*.xn--bcher-kva.example", Since: s.At.Add(-90 * time.Second), State: "pending", Reason: "waiting for propagation", HeldBy: "team-b/other-1",
 		Presented: true, Asked: status.Asked{Answered: 1, Networks: []string{"192.0.2.0/24", "2001:db8::/48"}},
 	}}
 	text := textOf(t, page(t, s, ""))
 	for _, want := range []string{
 		"bücher.example", "xn--bcher-kva.example", target, "ns-acme.example.com", "It delegates.",
 		"pending, for 1 minute", "The value is served.", "Asked for 1 time with an answer, from 192.0.2.0/24, 2001:db8::/48.",
-		"cert-manager says: waiting for propagation", "Certificate shop/example-com", "ClusterIssuer/letsencrypt", "example-com-tls",
+		"in the whole cluster, and that is team-b/other-1 now.", "cert-manager says: waiting for propagation", "Certificate shop/example-com", "ClusterIssuer/letsencrypt", "example-com-tls",
 		"(in 59 days)", "(in 29 days)", "192.0.2.1:53 (this page)", "3 names have challenge values", "Signpost v1.2.3",
 	} {
 		if !strings.Contains(text, want) {
