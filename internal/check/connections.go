@@ -42,9 +42,10 @@ type connection struct {
 // or twice that if a server does not close a connection that it has given up.
 func (c *connections) exchange(ctx context.Context, client *dns.Client, q *dns.Msg, address string) (*dns.Msg, error) {
 	for {
-		co, err := c.take(address), error(nil)
+		co := c.take(address)
 		used := co != nil
 		if !used {
+			var err error
 			if co, err = dial(ctx, client, address); err != nil {
 				return nil, err
 			}

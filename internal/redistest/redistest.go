@@ -65,7 +65,7 @@ func start(t testing.TB, address string, args []string) *Server {
 	if err != nil {
 		t.Fatalf("redis-server is needed for this test; install it with: apt-get install redis-server")
 	}
-	s := &Server{Addr: address, t: t, bin: bin, args: args}
+	s := &Server{Addr: address, t: t, bin: bin, args: understood(args)}
 	t.Cleanup(s.Kill)
 	s.Run()
 	return s
@@ -149,11 +149,24 @@ func (s *Server) Client() *redis.Client {
 // Do runs a command and fails the test if it fails.
 func (s *Server) Do(args ...any) any {
 	s.t.Helper()
+	if args[0] == "ACL" {
+		args = understood(args)
+	}
 	v, err := s.Client().Do(context.Background(), args...).Result()
 	if err != nil {
 		s.t.Fatalf("%v: %v", args, err)
 	}
 	return v
+}
+
+// AddSlots gives a server of a Redis Cluster the slots from first to last.
+func (s *Server) AddSlots(first, last int) {
+	s.t.Helper()
+	args := []any{"CLUSTER", "ADDSLOTS"}
+	for slot := first; slot <= last; slot++ {
+		args = append(args, slot)
+	}
+	s.Do(args...)
 }
 
 func freeAddress(t testing.TB) string { return "127.0.0.1:" + strconv.Itoa(FreePort(t)) }

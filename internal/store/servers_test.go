@@ -68,8 +68,8 @@ func certificate(t *testing.T, name string) (certFile, keyFile string) {
 func startCluster(t *testing.T) (a, b *redistest.Server) {
 	t.Helper()
 	a, b = redistest.Start(t, "--cluster-enabled", "yes"), redistest.Start(t, "--cluster-enabled", "yes")
-	a.Do("CLUSTER", "ADDSLOTSRANGE", 0, 8191)
-	b.Do("CLUSTER", "ADDSLOTSRANGE", 8192, 16383)
+	a.AddSlots(0, 8191)
+	b.AddSlots(8192, 16383)
 	host, port, _ := net.SplitHostPort(b.Addr)
 	a.Do("CLUSTER", "MEET", host, port)
 	for _, s := range []*redistest.Server{a, b} {

@@ -18,7 +18,7 @@ func startPair(t *testing.T, args ...string) (master, replica *redistest.Server)
 	t.Helper()
 	master = redistest.Start(t, append([]string{"--repl-ping-replica-period", "1", "--repl-diskless-sync-delay", "0"}, args...)...)
 	host, port, _ := net.SplitHostPort(master.Addr)
-	replica = redistest.Start(t, "--replicaof", host+" "+port)
+	replica = redistest.Start(t, "--replicaof", host, port)
 	eventually(t, "the replica is in sync", func() bool {
 		return strings.Contains(replica.Do("INFO", "replication").(string), "master_link_status:up")
 	})

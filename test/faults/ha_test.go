@@ -23,7 +23,7 @@ func holds(text any, part string) error {
 func sentinelFailover(t *testing.T) row {
 	master := redistest.Start(t)
 	host, port, _ := strings.Cut(master.Addr, ":")
-	second := redistest.Start(t, "--replicaof", host+" "+port)
+	second := redistest.Start(t, "--replicaof", host, port)
 	eventually(t, "the second server follows the first", func() error { return holds(second.Do("INFO", "replication"), "master_link_status:up") })
 	sentinel := redistest.StartSentinel(t, master)
 	eventually(t, "Sentinel knows both", func() error { return holds(sentinel.Do("INFO", "sentinel"), "slaves=1") })
@@ -45,7 +45,7 @@ func newCluster(t *testing.T) *cluster {
 	c := &cluster{t: t}
 	for i, slots := range [][2]int{{0, 8191}, {8192, 16383}} {
 		c.servers[i] = redistest.Start(t, "--cluster-enabled", "yes")
-		c.servers[i].Do("CLUSTER", "ADDSLOTSRANGE", slots[0], slots[1])
+		c.servers[i].AddSlots(slots[0], slots[1])
 	}
 	host, port, _ := net.SplitHostPort(c.servers[1].Addr)
 	c.servers[0].Do("CLUSTER", "MEET", host, port)
