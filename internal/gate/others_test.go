@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -76,8 +77,11 @@ func TestOthersAreReviewed(t *testing.T) {
 		if allowed, text := review(); allowed || text != before || !strings.Contains(text, "another solver") {
 			t.Errorf("allowed %v: %q, before the look: %q", allowed, text, before)
 		}
-		if len(c.told) != 1 || !strings.HasPrefix(c.told[0], "NameOfAnotherNamespace: ") {
-			t.Errorf("events: %q", c.told)
+		c.mu.Lock()
+		told := slices.Clone(c.told)
+		c.mu.Unlock()
+		if len(told) != 1 || !strings.HasPrefix(told[0], "NameOfAnotherNamespace: ") {
+			t.Errorf("events: %q", told)
 		}
 		dns.say(missing) // its owner has taken the record away
 		time.Sleep(3 * time.Second)
