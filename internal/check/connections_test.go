@@ -95,6 +95,8 @@ func TestConnectionsAreUsedAgain(t *testing.T) {
 		t.Errorf("%d connections for twenty questions at once", n)
 	}
 	poll.True(t, time.Minute, "all connections are closed", func() bool { return s.open.Load() == 0 })
+	c.connections.mu.Lock()
+	defer c.connections.mu.Unlock()
 	if c.connections.count != 0 || len(c.connections.idle) != 0 {
 		t.Errorf("%d connections are kept, %d addresses", c.connections.count, len(c.connections.idle))
 	}
