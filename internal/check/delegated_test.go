@@ -78,11 +78,12 @@ func TestDelegated(t *testing.T) {
 func TestDelegatedIsRemembered(t *testing.T) {
 	w := newWorld(t)
 	w.Serve("example.com", "@ NS ns0\nns0 A 127.53.0.10\n", parentServer)
+	began := time.Now()
 	if f := w.Delegated(t.Context()); f.Status != check.Failed {
 		t.Fatalf("got %+v", f)
 	}
 	w.Serve("example.com", "@ NS ns0\nns0 A 127.53.0.10\nacme NS ns\nns A 127.53.0.20", parentServer)
-	if f := w.Delegated(t.Context()); f.Status != check.Failed {
+	if f := w.Delegated(t.Context()); f.Status != check.Failed && time.Since(began) < 5*time.Second {
 		t.Errorf("asked again at once: %+v", f)
 	}
 	seen := time.Now()
