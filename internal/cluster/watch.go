@@ -134,14 +134,6 @@ func newCluster(c Config, kube kubernetes.Interface, cm cmclient.Interface) (*Cl
 	return x, nil
 }
 
-// strip drops managed fields, which nobody reads, to save memory.
-func strip(o any) (any, error) {
-	if m, ok := o.(metav1.Object); ok {
-		m.SetManagedFields(nil)
-	}
-	return o, nil
-}
-
 // Changed receives after a change to what Requests and Issuing return. Several
 // changes may be one.
 func (x *Cluster) Changed() <-chan struct{} { return x.changed }
