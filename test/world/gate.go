@@ -8,7 +8,7 @@ import (
 
 // ProtectedIssuers are the ClusterIssuers whose Orders the gate protects, whether
 // they are there or not.
-var ProtectedIssuers = []string{"protected", "expired", "strict", "strict-follow", "strict-named", "strict-blind"}
+var ProtectedIssuers = []string{"protected", "expired", "strict", "strict-follow", "strict-named", "strict-blind", "strict-signing"}
 
 // gateFlags are what a replica needs for the gate.
 func gateFlags() (flags []string) {
