@@ -256,5 +256,5 @@ func recordsAppear(ctx context.Context, w *world.World) (took []time.Duration, e
 
 func percentile(list []time.Duration, percent int) time.Duration {
 	list = slices.Sorted(slices.Values(list))
-	return list[min(len(list)-1, len(list)*percent/100)]
+	return list[max(0, (len(list)*percent+99)/100-1)] // the nearest rank
 }
