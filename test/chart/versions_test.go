@@ -35,6 +35,18 @@ func TestVersionsInDocs(t *testing.T) {
 	}
 	_, after, _ := strings.Cut(page, "<!-- versions -->")
 	table, _, ok := strings.Cut(after, "<!-- end versions -->")
+	script := read("hack/compatibility")
+	for what, call := range map[string]string{"cert-manager": `cert_manager (v[\d.]+)`, "Kubernetes": `kubernetes (v[\d.]+)`} {
+		for _, match := range regexp.MustCompile(`[ ;]`+call).FindAllStringSubmatch(script, -1) {
+			if row := "| " + what + " | " + match[1] + " |"; !strings.Contains(table, row) {
+				t.Errorf("make compatibility runs %s %s, and the table has no row %q", what, match[1], row)
+			}
+		}
+	}
+	servers := len(regexp.MustCompile(`(?m)^\s+server \w+ `).FindAllString(script, -1))
+	if n := strings.Count(table, "| Redis |") + strings.Count(table, "| Valkey |"); n != servers || servers == 0 {
+		t.Errorf("make compatibility runs %d servers, and the table has %d", servers, n)
+	}
 	rows := strings.Count(table, "\n| ") - 1 // but for the head
 	if !ok || rows < 1 {
 		t.Fatal("docs/compatibility.md has no table of make compatibility")

@@ -33,7 +33,10 @@ func TestTwoClusters(t *testing.T) {
 	for name, w := range map[string]*world.World{"first": first, "second": second} {
 		createIssuer(t, w, world.IssuerOptions{Name: "slow", SelfCheck: true, NoGate: true})
 		createCertificate(t, w, "slow", "slow", slow)
-		values[name] = presented(t, w)
+		eventually(t, "the slow challenge is presented", func() (err error) {
+			values[name], err = value(t.Context(), w, slow)
+			return err
+		})
 	}
 	bothAreThere := func(when string) {
 		t.Helper()
@@ -59,10 +62,14 @@ func TestTwoClusters(t *testing.T) {
 	must(t, first.Redis.Flush(t.Context()))
 	bothAreThere("after Redis has lost everything")
 
-	second.Kill()
-	for i := range 2 {
+	killed := killWhileIssuing(t)
+	for i := range 3 {
 		took := issue(t, first, fmt.Sprintf("alone-%d", i))
-		t.Logf("the second cluster is gone, round %d: Ready after %.1f s", i, took.Seconds())
+		t.Logf("the second cluster is being killed, or gone, round %d: Ready after %.1f s", i, took.Seconds())
+	}
+	<-killed
+	if len(inRedis(t, again)) > 1 {
+		t.Errorf("the first cluster has left a value: %q", inRedis(t, again))
 	}
 	bothAreThere("with one cluster gone")
 
@@ -73,6 +80,27 @@ func TestTwoClusters(t *testing.T) {
 	eventually(t, "the first cluster has cleaned its own value up, and no other", func() error {
 		return equal(inRedis(t, slow), values["second"])
 	})
+}
+
+// killWhileIssuing has the second cluster issue, and kills it when it has presented a
+// value, which stays. What it returns is closed then.
+func killWhileIssuing(t *testing.T) <-chan struct{} {
+	t.Helper()
+	createIssuer(t, second, world.IssuerOptions{Name: "killed", SelfCheck: true}) // so that it is under way for a minute
+	createCertificate(t, second, "killed", "killed", again)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		err := poll.Try(t.Context(), time.Minute, "the second cluster has presented a challenge", func() error {
+			_, err := value(t.Context(), second, again)
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		second.Kill()
+	}()
+	return done
 }
 
 // issue issues the wildcard once more, under an account of its own: the CA asks again.
@@ -109,33 +137,38 @@ func createCertificate(t *testing.T, w *world.World, name, issuer, domain string
 	}
 }
 
-// presented waits for a cluster's challenge of the slow domain, and returns its value.
-func presented(t *testing.T, w *world.World) (value string) {
-	t.Helper()
-	eventually(t, "the slow challenge is presented", func() error {
-		list, err := w.Challenges(t.Context(), "two")
-		if err != nil {
-			return err
-		}
-		i := slices.IndexFunc(list, func(c acmev1.Challenge) bool { return c.Spec.DNSName == slow })
-		if i < 0 || !slices.Contains(inRedis(t, slow), list[i].Spec.Key) {
-			return fmt.Errorf("%d challenges, none presented", len(list))
-		}
-		value = list[i].Spec.Key
-		return nil
-	})
-	return value
+// value returns the value of a cluster's challenge for a domain, when it is presented.
+func value(ctx context.Context, w *world.World, domain string) (string, error) {
+	list, err := w.Challenges(ctx, "two")
+	if err != nil {
+		return "", err
+	}
+	values, err := redisValues(ctx, domain)
+	if err != nil {
+		return "", err
+	}
+	i := slices.IndexFunc(list, func(c acmev1.Challenge) bool { return c.Spec.DNSName == domain && slices.Contains(values, c.Spec.Key) })
+	if i < 0 {
+		return "", fmt.Errorf("%d challenges, none of them presented", len(list))
+	}
+	return list[i].Spec.Key, nil
 }
 
 // inRedis returns the values of a domain.
 func inRedis(t *testing.T, domain string) []string {
 	t.Helper()
-	target, err := world.Target(world.CertManagerNamespace, domain)
-	must(t, err)
-	id, _, _ := strings.Cut(target, ".")
-	list, err := first.Redis.Values(t.Context(), "signpost:{"+world.Zone+"}:"+id)
+	list, err := redisValues(t.Context(), domain)
 	must(t, err)
 	return list
+}
+
+func redisValues(ctx context.Context, domain string) ([]string, error) {
+	target, err := world.Target(world.CertManagerNamespace, domain)
+	if err != nil {
+		return nil, err
+	}
+	id, _, _ := strings.Cut(target, ".")
+	return first.Redis.Values(ctx, "signpost:{"+world.Zone+"}:"+id)
 }
 
 func equal(got []string, want ...string) error {
