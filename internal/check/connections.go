@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -104,13 +105,10 @@ func (c *connections) put(address string, co *connection) {
 func (c *connections) expire(address string, co *connection) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for i, one := range c.idle[address] {
-		if one == co {
-			c.remove(address, i)
-			_ = co.Close()
-			return
-		}
-	} // else it was taken just now
+	if i := slices.Index(c.idle[address], co); i >= 0 { // else it was taken just now
+		c.remove(address, i)
+		_ = co.Close()
+	}
 }
 
 func (c *connections) remove(address string, i int) {
@@ -120,7 +118,5 @@ func (c *connections) remove(address string, i int) {
 		delete(c.idle, address)
 		return
 	}
-	copy(list[i:], list[i+1:])
-	list[len(list)-1] = nil
-	c.idle[address] = list[:len(list)-1]
+	c.idle[address] = slices.Delete(list, i, i+1)
 }

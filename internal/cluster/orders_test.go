@@ -61,12 +61,6 @@ func TestOrder(t *testing.T) {
 	strict := newWorld(t, strictly, issuersOfOrders()...)
 	both := newWorld(t, func(c *Config) { strictly(c); c.GateClusterNamespace = true }, issuersOfOrders()...)
 	off := newWorld(t, func(c *Config) { strictly(c); c.Gate = false }, issuersOfOrders()...)
-	many := func(n int) (list []string) {
-		for i := range n {
-			list = append(list, fmt.Sprintf("n%03d.example.com", i))
-		}
-		return list
-	}
 	withIP := func(o *acmev1.Order, ips ...string) *acmev1.Order { o.Spec.IPAddresses = ips; return o }
 	for _, tc := range []struct {
 		name      string
@@ -313,7 +307,7 @@ func TestOtherSolvers(t *testing.T) {
 		{name: "some names are ours", world: on, order: order("web", "Issuer", "both", "*.ours.example.com", "*.example.com", "*.example.org"), targets: "ours.example.com", others: "web: example.com"},
 		{name: "ours, unchecked", world: on, order: order("web", "Issuer", "unchecked", "*.example.com")},
 		{name: "no domain", world: on, order: order("web", "Issuer", "other", "a..b", "*.co.uk")},
-		{name: "too many", world: on, order: order("web", "Issuer", "other", strings.Fields(manyNames(101))...), refused: "at most 100"},
+		{name: "too many", world: on, order: order("web", "Issuer", "other", many(101)...), refused: "at most 100"},
 		{name: "no such Issuer", world: on, order: order("web", "Issuer", "missing", "*.example.com")},
 		{name: "strict namespaces need the record all the same", world: strict, order: order("web", "ClusterIssuer", "shared", "*.example.com"), targets: "example.com"},
 		{name: "strict: an Issuer of one's own", world: strict, order: order("web", "Issuer", "other", "*.example.com"), others: "web: example.com"},
@@ -337,9 +331,10 @@ func TestOtherSolvers(t *testing.T) {
 	}
 }
 
-func manyNames(n int) (text string) {
+// many returns so many names, sorted.
+func many(n int) (list []string) {
 	for i := range n {
-		text += fmt.Sprintf("n%03d.example.com ", i)
+		list = append(list, fmt.Sprintf("n%03d.example.com", i))
 	}
-	return text
+	return list
 }
