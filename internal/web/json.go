@@ -1,18 +1,36 @@
 package web
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/json"
+	"errors"
+	"io"
 	"net/http"
+	"slices"
+	"time"
 
 	"github.com/signpost-acme/signpost/internal/status"
 )
+
+// programPage is how many domains a page has for programs.
+const programPage = 500
 
 // document is what /status.json shows: the snapshot, and what follows from it.
 type document struct {
 	State    State  `json:"state"`    // the worst of all
 	Headline string `json:"headline"` // the same in words
 	status.Snapshot
-	Domains []domainDocument `json:"domains"` // instead of those of Snapshot
+	*Paging
+	Domains []domainDocument `json:"domains"` // instead of those of Snapshot; the last field
+}
+
+// Paging says which of the domains a document has.
+type Paging struct {
+	Total    int `json:"total"`    // domains that there are
+	Matching int `json:"matching"` // that the filter wants
+	Page     int `json:"page"`
+	Pages    int `json:"pages"`
 }
 
 type domainDocument struct {
@@ -21,22 +39,101 @@ type domainDocument struct {
 	status.Domain
 }
 
-func (p *page) serveJSON(w http.ResponseWriter, _ *http.Request) {
-	v := newView(p.snapshot(), p.now())
-	d := document{State: v.Mark.State, Headline: v.Mark.Text, Snapshot: v.Snapshot, Domains: []domainDocument{}}
-	d.Records, d.Server, d.Replicas = list(d.Records), list(d.Server), list(d.Replicas)
-	for _, x := range v.List {
-		x.Checks, x.Certificates, x.Requests = list(x.Checks), list(x.Certificates), list(x.Requests)
-		x.Challenges = append([]status.Challenge{}, x.Challenges...)
-		for i := range x.Challenges {
-			x.Challenges[i].Asked.Networks = list(x.Challenges[i].Asked.Networks)
-		}
-		d.Domains = append(d.Domains, domainDocument{State: x.Mark.State, Text: x.Mark.Text, Domain: x.Domain})
+// serveJSON writes everything; with parameters, the domains that they want.
+func (p *page) serveJSON(w http.ResponseWriter, r *http.Request) {
+	x := p.index()
+	rows, paging, err := x.asked(r)
+	if err != nil {
+		refusePlainly(w, err)
+		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	_ = e.Encode(d)
+	_ = x.WriteJSON(w, rows, paging, p.now())
+}
+
+// asked returns what a request for programs wants: without parameters all domains, in
+// the snapshot's order.
+func (x *Index) asked(r *http.Request) ([]*Row, *Paging, error) {
+	query, err := parseQuery(r)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(query) == 0 {
+		return x.All(), nil, nil
+	}
+	f, err := ParseFilter(query)
+	if err != nil {
+		return nil, nil, err
+	}
+	rows := x.Select(f)
+	paging := &Paging{Total: len(x.entries), Matching: len(rows), Page: max(1, f.Page), Pages: 1}
+	if f.Page > 0 {
+		rows, paging.Pages, err = pages(rows, f.Page, programPage)
+	}
+	return rows, paging, err
+}
+
+// All returns all domains, in the snapshot's order.
+func (x *Index) All() []*Row {
+	rows := make([]*Row, len(x.entries))
+	for i := range rows {
+		rows[i] = &x.entries[i]
+	}
+	return rows
+}
+
+// WriteJSON writes a document with those domains, one at a time.
+func (x *Index) WriteJSON(w io.Writer, rows []*Row, paging *Paging, now time.Time) error {
+	v := newView(x, now)
+	d := document{State: v.Mark.State, Headline: v.Mark.Text, Snapshot: v.Snapshot, Paging: paging, Domains: []domainDocument{}}
+	d.Records, d.Server, d.Replicas = list(d.Records), list(d.Server), list(d.Replicas)
+	head, err := json.MarshalIndent(d, "", "  ")
+	if err != nil {
+		return err
+	}
+	head, ok := bytes.CutSuffix(head, []byte("]\n}"))
+	if !ok {
+		return errors.New("the domains are not the last field")
+	}
+	out := bufio.NewWriterSize(w, 32<<10)
+	_, _ = out.Write(head) // the writer keeps its first error
+	for i, r := range rows {
+		text, err := json.MarshalIndent(domainOf(r), "    ", "  ")
+		if err != nil {
+			return err
+		}
+		if i > 0 {
+			_ = out.WriteByte(',')
+		}
+		_, _ = out.WriteString("\n    ")
+		if _, err := out.Write(text); err != nil {
+			return err // nobody reads any more
+		}
+	}
+	if len(rows) > 0 {
+		_, _ = out.WriteString("\n  ")
+	}
+	_, _ = out.WriteString("]\n}\n")
+	return out.Flush()
+}
+
+func domainOf(r *Row) domainDocument {
+	d := *r.Domain
+	d.Checks, d.Certificates, d.Requests = list(d.Checks), list(d.Certificates), list(d.Requests)
+	d.Challenges = list(slices.Clone(d.Challenges))
+	for i := range d.Challenges {
+		d.Challenges[i].Asked.Networks = list(d.Challenges[i].Asked.Networks)
+	}
+	return domainDocument{State: r.Mark.State, Text: r.Mark.Text, Domain: d}
+}
+
+// refusePlainly is for programs.
+func refusePlainly(w http.ResponseWriter, err error) {
+	code := http.StatusInternalServerError
+	if why := (*problem)(nil); errors.As(err, &why) {
+		code = why.Code
+	}
+	http.Error(w, err.Error(), code)
 }
 
 // list makes an empty list [] in JSON, where nil would be null.

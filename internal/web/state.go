@@ -173,23 +173,21 @@ func markReplicas(list []status.Replica) Mark {
 }
 
 // markDomains counts the domains in their worst state; of is what they are called.
-func markDomains(marks []Mark, cluster, of string) Mark {
+func markDomains(counts map[State]int, total int, cluster, of string) Mark {
 	if cluster != "" {
 		return Mark{Unknown, "Not known"}
 	}
-	if len(marks) == 0 {
+	if total == 0 {
 		return Mark{OK, "None yet"}
 	}
-	worst, same := OK, 0
-	for _, m := range marks {
-		if severity[m.State] > severity[worst] {
-			worst, same = m.State, 0
-		}
-		if m.State == worst {
-			same++
+	worst := OK
+	for state, n := range counts {
+		if n > 0 && severity[state] > severity[worst] {
+			worst = state
 		}
 	}
-	return Mark{worst, fmt.Sprintf("%d of %d%s %s", same, len(marks), of, map[State]string{
+	same := counts[worst]
+	return Mark{worst, fmt.Sprintf("%s of %s%s %s", count(same), count(total), of, map[State]string{
 		OK:      plural(same, "is ready", "are ready"),
 		Pending: plural(same, "is being issued", "are being issued"),
 		Warning: plural(same, "has a warning", "have a warning"),

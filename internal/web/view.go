@@ -4,24 +4,28 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/signpost-acme/signpost/internal/check"
 	"github.com/signpost-acme/signpost/internal/status"
 )
 
 // maxLinks is how many domains the head of the page names.
-const maxLinks = 10
+const maxLinks = 6
 
 // view is a snapshot with everything that follows from it.
 type view struct {
 	status.Snapshot
+	live
+	listView
+	Base       string // from this page to the first one: "" or "../../"
 	Now        time.Time
-	Mark       Mark // the worst of all; its text is the headline
+	Mark       Mark   // the worst of all; its text is the headline
+	Title      string // of the page
+	Problem    string // what cannot be answered; empty for a page
 	Tiles      []tile
 	Attention  []domainView // the first domains that are not ready
 	More       int          // how many more are not
 	ServerMark Mark
 	Findings   findings
-	List       []domainView
+	One        *domainView // the domain that the page is about; nil for all
 	Form       form
 	Refresh    bool // reload the page if the browser has no JavaScript
 }
@@ -33,87 +37,68 @@ type tile struct {
 	Headline  string // what it makes of the headline if nothing is worse
 }
 
-// domainView is a domain with its state.
-type domainView struct {
-	status.Domain
-	Mark     Mark
-	Findings findings
-	Certs    []certificateView
-}
-
-// ID is the domain's anchor.
-func (d domainView) ID() string { return "domain-" + d.Scope + "-" + d.Name }
-
-type certificateView struct {
-	status.Certificate
-	Mark Mark
-}
-
-// findings are those first that somebody has to look at.
-type findings struct{ Open, Passed []finding }
-
-type finding struct {
-	check.Finding
-	Mark Mark
-}
-
-func newFindings(results []check.Finding) (f findings) {
-	for _, r := range results {
-		if m := markOf(r); m.State == OK && r.Hint == "" {
-			f.Passed = append(f.Passed, finding{r, m})
-		} else {
-			f.Open = append(f.Open, finding{r, m})
-		}
-	}
-	return f
-}
-
-// newView derives what the page says at the time now. Nothing in it is better
+// newView derives what every page says at the time now. Nothing in it is better
 // than the worst of what it is made of.
-func newView(s status.Snapshot, now time.Time) view {
+func newView(x *Index, now time.Time) view {
+	s := x.Snapshot
 	if s.At.IsZero() {
 		s.At = now
 	}
 	v := view{Snapshot: s, Now: now, ServerMark: markServer(s.Server), Findings: newFindings(s.Server)}
-	var marks []Mark
-	for _, d := range s.Domains {
-		dv := domainView{Domain: d, Mark: markDomain(d, now), Findings: newFindings(d.Checks)}
-		for _, c := range d.Certificates {
-			dv.Certs = append(dv.Certs, certificateView{c, markCertificate(c, now)})
-		}
-		v.List = append(v.List, dv)
-		marks = append(marks, dv.Mark)
-		switch {
-		case dv.Mark.State == OK:
-		case len(v.Attention) < maxLinks:
-			v.Attention = append(v.Attention, dv)
-		default:
-			v.More++
-		}
-	}
-	domains := markDomains(marks, s.Cluster, "")
+	domains := markDomains(x.counts, len(x.entries), s.Cluster, "")
 	v.Tiles = []tile{
 		{"server", "DNS server", v.ServerMark, map[State]string{
 			Warning: "The DNS server works, with a warning",
 			Unknown: "Whether the DNS server is reachable is not known",
 			Failed:  "The DNS server is not delegated or not reachable",
 		}[v.ServerMark.State]},
-		{"domains", "Domains", domains, domainsHeadline(marks, s.Cluster)},
+		{"domains", "Domains", domains, domainsHeadline(x, s.Cluster)},
 		{"store", "Record store", markStore(s.Store), map[State]string{
 			Pending: "The records are being read",
 			Failed:  "The record store does not work",
 		}[markStore(s.Store).State]},
 		{"replicas", "Replicas", markReplicas(s.Replicas), "The replicas are not known"},
 	}
-	v.Mark = headline(v.Tiles, len(s.Domains), now.Sub(s.At))
+	v.Mark = headline(v.Tiles, len(x.entries), now.Sub(s.At))
+	v.Title = v.Mark.Text
 	return v
 }
 
-func domainsHeadline(marks []Mark, cluster string) string {
+// newList is the view of those domains that a filter wants. With lenient, a page that
+// is not there any more is the last one: the list gets shorter while somebody reads.
+func newList(x *Index, f Filter, now time.Time, lenient bool) (view, error) {
+	v := newView(x, now)
+	var err error
+	if v.listView, err = x.list(f, now, lenient); err != nil {
+		return v, err
+	}
+	inline := map[string]bool{}
+	for _, d := range v.Shown {
+		inline[d.ID()] = v.Inline
+	}
+	for _, i := range x.byState() {
+		r := &x.entries[i]
+		if r.Mark.State == OK {
+			break
+		}
+		if len(v.Attention) == maxLinks {
+			v.More = len(x.entries) - x.counts[OK] - maxLinks
+			break
+		}
+		d := newDomainView(r, now)
+		if inline[d.ID()] {
+			d.Link = "#" + d.ID()
+		}
+		v.Attention = append(v.Attention, d)
+	}
+	return v, nil
+}
+
+func domainsHeadline(x *Index, cluster string) string {
 	if cluster != "" {
 		return "The domains are not known"
 	}
-	return markDomains(marks, "", plural(len(marks), " domain", " domains")).Text
+	return markDomains(x.counts, len(x.entries), "", plural(len(x.entries), " domain", " domains")).Text
 }
 
 // headline is the worst state of all in one sentence.

@@ -3,6 +3,7 @@ package web
 import (
 	"fmt"
 	"html/template"
+	"strconv"
 	"time"
 )
 
@@ -14,11 +15,14 @@ var funcs = template.FuncMap{
 		}
 		return many
 	},
-	"span":  span,
-	"utc":   func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") },
-	"iso":   func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-	"from":  relative,
-	"since": func(now, t time.Time) string { return span(now.Sub(t)) },
+	"count":   count,
+	"seconds": seconds,
+	"span":    span,
+	"utc":     func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") },
+	"iso":     func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+	"from":    relative,
+	"expires": expires,
+	"since":   func(now, t time.Time) string { return span(now.Sub(t)) },
 }
 
 // relative says where t is, seen from now.
@@ -41,4 +45,26 @@ func span(d time.Duration) string {
 	}
 	n := int(max(d, 0) / time.Second)
 	return fmt.Sprintf("%d second%s", n, plural(n, "", "s"))
+}
+
+// seconds is a time for people, to the second.
+func seconds(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
+
+// count is a number for people, with commas between its thousands.
+func count(n int) string {
+	text := strconv.Itoa(n)
+	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
+}
+
+func iso(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// expires says when a certificate does, or did.
+func expires(now, t time.Time) string {
+	if t.After(now) {
+		return "expires " + relative(now, t)
+	}
+	return "expired " + relative(now, t)
 }

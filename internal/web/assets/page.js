@@ -1,9 +1,11 @@
-// Keeps the page up to date: fetches its changing part, and replaces only what
-// differs, so that the focus, a selection and opened parts stay.
+// Keeps the page up to date: fetches those of its parts that have changed, and replaces
+// only what differs in them, so that the focus, a selection and opened parts stay.
 
 const every = 2000, patience = 5000;
+const most = 5;                // changes that are read out at once
 const touched = new WeakSet(); // <details> that the reader has opened or closed
 let good = new Date();         // when this page was last up to date
+let tag = "";                  // of what it shows
 
 document.documentElement.classList.add("js");
 
@@ -13,11 +15,18 @@ async function update() {
     return;
   }
   try {
-    const response = await fetch("./?fragment", { signal: AbortSignal.timeout(patience), redirect: "error" });
-    const text = await response.text();
-    const next = new DOMParser().parseFromString(text, "text/html").getElementById("live");
-    if (!response.ok || !next) throw new Error("not the page");
-    show(next);
+    const headers = { "Signpost-Have": [...document.querySelectorAll("#live [data-v]")].map(e => e.id + "=" + e.dataset.v).join(" ") };
+    if (tag) headers["If-None-Match"] = tag;
+    const response = await fetch(address(), { headers, signal: AbortSignal.timeout(patience), redirect: "error" });
+    if (response.status === 304) {
+      seen(response.headers.get("Signpost-At"));
+    } else {
+      const text = await response.text();
+      const next = new DOMParser().parseFromString(text, "text/html").getElementById("live");
+      if (!response.ok || !next) throw new Error("not the page");
+      show(next);
+      tag = response.headers.get("ETag") ?? "";
+    }
     good = new Date();
     stale("");
   } catch {
@@ -26,18 +35,38 @@ async function update() {
   setTimeout(update, every);
 }
 
+// address is that of the changing parts of this page. An answer of the form is not
+// among them.
+function address() {
+  const query = new URLSearchParams(location.search);
+  if (query.has("domain") || !location.search) return location.pathname + "?fragment";
+  return location.pathname + location.search + "&fragment";
+}
+
+// seen says when the server looked last.
+function seen(at) {
+  const e = document.getElementById("at");
+  if (!e || !at || e.textContent === at) return;
+  e.textContent = at;
+  e.dateTime = at.replace(" UTC", "Z").replace(" ", "T");
+}
+
 function show(next) {
   const live = document.getElementById("live");
   const before = sayings(live);
   morph(live, next);
+  seen(live.dataset.at);
   document.title = live.dataset.title;
-  say([...sayings(live)].filter(([id, text]) => before.get(id) !== text).map(([, text]) => text).join(". "));
+  const news = [...sayings(live)].filter(([id, text]) => before.get(id) !== text);
+  say(news.slice(0, most).map(([, text]) => text).join(". ")); // the headline is the first
 }
 
 // sayings are the texts whose changes are read out.
 function sayings(live) {
-  return new Map([...live.querySelectorAll("[data-say]")].map(e =>
-    [e.id, (e.dataset.say ? e.dataset.say + ": " : "") + e.textContent.replace(/\s+/g, " ").trim()]));
+  return new Map([...live.querySelectorAll("[data-say]")].map(e => {
+    const of = e.dataset.say || e.closest("li")?.querySelector("a").textContent;
+    return [e.id, (of ? of + ": " : "") + e.textContent.replace(/\s+/g, " ").trim()];
+  }));
 }
 
 function say(text) {
@@ -52,7 +81,7 @@ function stale(text) {
 
 // morph makes the node `from` like `to`, changing as little as it can.
 function morph(from, to) {
-  if (from.isEqualNode(to)) return;
+  if (to.dataset?.same !== undefined || from.isEqualNode(to)) return; // the server has not sent what is the same
   if (from.nodeType !== Node.ELEMENT_NODE) {
     if (from.nodeValue !== to.nodeValue) from.nodeValue = to.nodeValue;
     return;

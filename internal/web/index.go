@@ -1,0 +1,116 @@
+package web
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/signpost-acme/signpost/internal/status"
+)
+
+// indexLifetime is how long an index of one snapshot is used: what follows from the
+// clock, such as an expiry, is seen so late at most.
+const indexLifetime = 10 * time.Second
+
+// Index is a snapshot with the state of every domain, counted and in order. It is
+// made once for a snapshot, not for each request; it is never changed after that, and
+// may be used by many goroutines.
+type Index struct {
+	status.Snapshot
+	entries    []Row // in the snapshot's order
+	counts     map[State]int
+	namespaces []string // of the Certificates, sorted
+	issuers    []string // kind/name, sorted
+	strip      strip
+	now        time.Time
+	byState    func() []int // positions in entries: the worst first
+	byName     func() []int
+	byExpiry   func() []int
+}
+
+// Row is one domain with its state.
+type Row struct {
+	Domain *status.Domain
+	Mark   Mark
+	Expiry time.Time // of the certificate that expires first; zero for none
+}
+
+// NewIndex derives what follows from a snapshot at the time now.
+func NewIndex(s status.Snapshot, now time.Time) *Index {
+	x := &Index{Snapshot: s, now: now, entries: make([]Row, len(s.Domains)), counts: map[State]int{}}
+	namespaces, issuers := map[string]bool{}, map[string]bool{}
+	for i := range s.Domains {
+		d := &s.Domains[i]
+		e := Row{Domain: d, Mark: markDomain(*d, now)}
+		for _, c := range d.Certificates {
+			namespaces[c.Namespace], issuers[c.Issuer] = true, true
+			if c.NotAfter != nil && (e.Expiry.IsZero() || c.NotAfter.Before(e.Expiry)) {
+				e.Expiry = *c.NotAfter
+			}
+		}
+		x.entries[i] = e
+		x.counts[e.Mark.State]++
+	}
+	x.namespaces, x.issuers = slices.Sorted(maps.Keys(namespaces)), slices.Sorted(maps.Keys(issuers))
+	x.strip = newStrip(x.entries, now)
+	x.byState = x.order(func(a, b *Row) int { return cmp.Compare(severity[b.Mark.State], severity[a.Mark.State]) })
+	x.byName = x.order(func(*Row, *Row) int { return 0 })
+	x.byExpiry = x.order(func(a, b *Row) int {
+		if a.Expiry.IsZero() != b.Expiry.IsZero() { // those without a certificate last
+			return cmp.Compare(b.Expiry.Unix(), a.Expiry.Unix())
+		}
+		return a.Expiry.Compare(b.Expiry)
+	})
+	return x
+}
+
+// order returns what sorts the entries, once, when it is asked for first. Equal ones
+// are in the order of their names.
+func (x *Index) order(compare func(a, b *Row) int) func() []int {
+	return sync.OnceValue(func() []int {
+		order := make([]int, len(x.entries))
+		for i := range order {
+			order[i] = i
+		}
+		slices.SortFunc(order, func(i, j int) int {
+			a, b := &x.entries[i], &x.entries[j]
+			return cmp.Or(compare(a, b), cmp.Compare(a.Domain.Name, b.Domain.Name), cmp.Compare(a.Domain.Scope, b.Domain.Scope))
+		})
+		return order
+	})
+}
+
+// find returns the domain with that name in that scope; nil for none.
+func (x *Index) find(scope, name string) *Row {
+	for i := range x.entries {
+		if e := &x.entries[i]; e.Domain.Name == name && e.Domain.Scope == scope {
+			return e
+		}
+	}
+	return nil
+}
+
+// indexes keeps the index of the last snapshot. The zero value has none.
+type indexes struct {
+	mu   sync.Mutex
+	last *Index
+}
+
+// of returns the index of a snapshot.
+func (c *indexes) of(s status.Snapshot, now time.Time) *Index {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if x := c.last; x != nil && same(x.Snapshot, s) && now.Sub(x.now) < indexLifetime && !now.Before(x.now) {
+		return x
+	}
+	c.last = NewIndex(s, now)
+	return c.last
+}
+
+// same reports whether two snapshots are one: a Collector makes the domains' list
+// anew for each.
+func same(a, b status.Snapshot) bool {
+	return a.At.Equal(b.At) && len(a.Domains) == len(b.Domains) && len(a.Domains) > 0 && &a.Domains[0] == &b.Domains[0]
+}
