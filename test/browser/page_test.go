@@ -202,7 +202,7 @@ func TestNothingElse(t *testing.T) {
 	b.open(server.URL)
 	b.until(`performance.getEntriesByType("resource").some(e => e.name.endsWith("/?fragment") && e.responseStatus === 200)`)
 	for _, e := range value[[]string](b, `performance.getEntriesByType("resource").map(e => e.responseStatus + " " + e.name)`) {
-		if !strings.HasPrefix(e, "200 "+server.URL+"/") {
+		if e = strings.Replace(e, "304 ", "200 ", 1); !strings.HasPrefix(e, "200 "+server.URL+"/") {
 			t.Errorf("the page fetched %s", e)
 		}
 	}
