@@ -61,7 +61,7 @@ func TestData(t *testing.T) {
 }
 
 func TestDataIsReadStrictly(t *testing.T) {
-	for _, bad := range []string{"providers: [{id: x, nmae: y}]", "providers: [{id: x, id: y}]", "providers: [{id: x, typed: relativ}]", "providers: {"} {
+	for _, bad := range []string{"providers: [{id: x, title: y}]", "providers: [{id: x, id: y}]", "providers: [{id: x, typed: halfway}]", "providers: {"} {
 		if d, err := parse([]byte(bad)); err == nil {
 			t.Errorf("parse(%q) = %+v", bad, d)
 		}
