@@ -17,6 +17,7 @@ var kinds = map[string][]string{
 		"challenge-delegated", "txt-beside", "dnssec-bogus", "authoritative-differ"},
 	"what resolvers say": {"cname-cached", "cname-resolver"},
 	"caa":                {"caa", "caa-forbids", "caa-account", "caa-unknown"},
+	"persist":            {"persist", "persist-missing", "persist-misplaced", "persist-malformed", "persist-account", "persist-wildcard", "persist-until", "persist-unknown"},
 	"delegation":         {"delegation", "delegation-missing", "delegation-differs", "delegation-unknown"},
 	"ds":                 {"delegation-signed"},
 	"nameserver": {"nameserver", "nameserver-missing", "nameserver-cname", "nameserver-differs", "nameserver-private", "nameserver-unknown",
@@ -83,6 +84,7 @@ func TestEveryPairOfFindings(t *testing.T) {
 		{"cname-missing", "cname-cached", false}, {"cname-unknown", "cname-resolver", true}, {"cname", "cname-resolver", false},
 		{"cname", "caa-forbids", true}, {"caa", "caa-forbids", false}, {"server", "server-udp", false}, {"server", "server-edns", false},
 		{"server-edns", "server-ns", true}, {"nameserver", "nameserver-private", false}, {"delegation", "delegation-signed", true},
+		{"persist", "persist-until", false}, {"persist-missing", "cname", true},
 	} {
 		if together(tc.a, tc.b) != tc.want || together(tc.b, tc.a) != tc.want {
 			t.Errorf("%s and %s stand together: %v", tc.a, tc.b, !tc.want)

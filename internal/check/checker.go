@@ -1,5 +1,5 @@
 // Package check compares what the DNS says with what has to be there, as the world
-// sees it, and says in a Finding what is wrong and what to do. It may import zone.
+// sees it, and says in a Finding what is wrong and what to do. It may import provider and zone.
 // Its proof is one wrong world per way to fail, in its tests.
 package check
 

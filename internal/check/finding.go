@@ -20,7 +20,7 @@ type Finding struct {
 	Status  Status `json:"status"`           //
 	Wanted  string `json:"wanted,omitempty"` // what should be there
 	Seen    string `json:"seen,omitempty"`   // what is there
-	Hint    string `json:"hint,omitempty"`   // one sentence: what to do; empty if nothing is to be done
+	Hint    string `json:"hint,omitempty"`   // what to do, and perhaps in the words of the domain's DNS provider; empty if nothing is to be done
 }
 
 // Permits reports whether a finding about the record of a domain's owner lets a

@@ -36,6 +36,16 @@ const (
 	caaAccount          = "caa-account"
 	caaUnknown          = "caa-unknown"
 
+	// The record of dns-persist-01, a preview.
+	persistFine      = "persist"
+	persistMissing   = "persist-missing"
+	persistMisplaced = "persist-misplaced"
+	persistMalformed = "persist-malformed"
+	persistAccount   = "persist-account"
+	persistWildcard  = "persist-wildcard"
+	persistUntil     = "persist-until"
+	persistUnknown   = "persist-unknown"
+
 	// The delegation of our zone, as its parent has it.
 	delegationFine    = "delegation"
 	delegationMissing = "delegation-missing"

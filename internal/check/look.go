@@ -71,6 +71,7 @@ type looking struct {
 	resolvers []string                      // the one that answered last is the first
 	places    map[string]*place             // by name
 	zones     map[string][]server           // those that answered, by the zone that they were asked for
+	served    map[string][]string           // the nameservers of the zones that the challenge name is in, by apex
 	servfail  bool                          // a resolver said SERVFAIL, which may be DNSSEC
 }
 
@@ -98,7 +99,7 @@ type told struct {
 
 func (c *Checker) newLooking(l lookingFor, network string) *looking {
 	k := &looking{lookingFor: l, c: c, network: network, resolvers: c.resolvers(),
-		places: map[string]*place{}, zones: map[string][]server{}}
+		places: map[string]*place{}, zones: map[string][]server{}, served: map[string][]string{}}
 	k.ask, k.see = k.askResolver, k.seeByResolver
 	return k
 }
@@ -111,7 +112,7 @@ func (k *looking) run(ctx context.Context) Finding {
 	if p := k.places[k.Challenge]; p != nil {
 		k.c.peeks.remember(p.name, p.told)
 	}
-	r := k.judge(ctx, []string{k.Challenge})
+	r := k.inTheirWords(k.judge(ctx, []string{k.Challenge}))
 	if r.Status == OK && crawl.Err() != nil {
 		return k.result(cnameUnknown, Unknown, "DNS servers too slow to ask all of them",
 			fmt.Sprintf("Find out why the DNS servers between %s and its target are slow, or shorten the way to %s.", k.Challenge, k.add()))

@@ -219,6 +219,9 @@ func (k *looking) refer(ctx context.Context, p *place, apex string, list []strin
 		return
 	}
 	k.mu.Lock()
+	if p.depth == 1 {
+		k.served[apex] = append(k.served[apex], list...)
+	}
 	list = slices.DeleteFunc(list, func(name string) bool {
 		key := apex + "/" + name // no name has a slash and a zone's name in front
 		known := p.asked[key]

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -29,6 +30,7 @@ func newCheckCommand() *cobra.Command {
 		port         uint16
 		private      bool
 		resolverOnly bool
+		persist      persistFlags
 	)
 	cmd := &cobra.Command{
 		Use:   "check [domain…]",
@@ -51,11 +53,18 @@ Exit code: 0 no check failed, 1 one failed or could not be made, 2 wrong usage.`
 					mistakes = append(mistakes, "--account-uri: needs --ca, the CA that the account is at")
 				}
 			}
+			mistakes = append(mistakes, persist.validate(time.Time{})...) // one that has ended is a finding
+			if persist.on && (len(ca.Identities) != 1 || ca.AccountURI == "") {
+				mistakes = append(mistakes, "--persist: needs --ca, once, and --account-uri")
+			}
 			if len(mistakes) > 0 {
 				return usageError(mistakes)
 			}
 			checker := &check.Checker{Zone: d.zone, Nameservers: d.ns, Resolvers: resolvers, Port: port, PrivateAddresses: private, ResolverOnly: resolverOnly}
 			findings := checkAll(cmd.Context(), checker, d, ca, cmd.ErrOrStderr())
+			if persist.on {
+				findings = append(findings, checkPersist(cmd.Context(), checker, d, ca, persist)...)
+			}
 			if cmd.Context().Err() != nil {
 				return errors.New("interrupted before all checks were done")
 			}
@@ -67,6 +76,7 @@ Exit code: 0 no check failed, 1 one failed or could not be made, 2 wrong usage.`
 	server.AddResolverFlag(fs, &resolvers)
 	fs.StringArrayVar(&ca.Identities, "ca", nil, "CA that must be allowed to issue by the domains' CAA records, by the name that it has there, for example letsencrypt.org; repeat for more (default: CAA is not checked)")
 	fs.StringVar(&ca.AccountURI, "account-uri", "", "ACME account that CAA records must let the CA issue to, as in the Issuer's status.acme.uri (default: a record that names an account is a warning)")
+	persist.addFlags(fs, "check also the TXT record of dns-persist-01, a preview of a draft that nothing here depends on; for *.domain with policy=wildcard; needs --ca and --account-uri")
 	fs.BoolVar(&private, "private-addresses", false, "let nameservers have addresses that the Internet cannot reach, for a CA of your own that reaches them")
 	fs.BoolVar(&resolverOnly, "resolver-only", false, "ask the resolver for the domains' records, and not the domains' own DNS servers, where those cannot be reached: what it remembers may be old")
 	fs.Uint16Var(&port, "authoritative-port", 0, "port of authoritative servers, for tests")
@@ -109,6 +119,22 @@ func checkAll(ctx context.Context, checker *check.Checker, d *domains, ca check.
 		seen[f] = true
 	}
 	return out
+}
+
+// checkPersist checks the record of dns-persist-01 of each domain.
+func checkPersist(ctx context.Context, checker *check.Checker, d *domains, ca check.CA, persist persistFlags) []check.Finding {
+	findings := make([]check.Finding, len(d.targets))
+	var group errgroup.Group
+	group.SetLimit(domainsAtOnce)
+	for i, t := range d.targets {
+		group.Go(func() error {
+			want := persist.record(t.Domain, ca.Identities[0], ca.AccountURI, d.wantsWildcard(t))
+			findings[i] = checker.Persist(ctx, t.Domain, want, persist.accounts(t.Domain, ca.AccountURI), time.Now())
+			return nil
+		})
+	}
+	_ = group.Wait() // none of them returns an error
+	return findings
 }
 
 // report writes the results. The error counts those that failed or could not be made.

@@ -23,7 +23,7 @@ type domains struct {
 	needsZone   bool
 	withDomains bool // arguments are domains below which a record is wanted
 
-	caa *caaFlags // nil for no CAA records
+	bind *bindFlags // nil for no records that bind a domain to an account
 
 	// set by validate
 	zone    *zone.Zone
@@ -108,11 +108,19 @@ func (d *domains) add(list []string) (mistakes []string) {
 func (d *domains) records() (out []zone.Record) {
 	for _, t := range d.targets {
 		out = append(out, t.Record())
-		if d.caa != nil {
-			out = append(out, t.CAA(d.caa.ca, d.caa.account))
+		if d.bind != nil {
+			out = append(out, d.bind.records(t, d.wantsWildcard(t))...)
 		}
 	}
 	return out
+}
+
+// wantsWildcard reports whether the target's domain was given with "*.".
+func (d *domains) wantsWildcard(t zone.Target) bool {
+	return slices.ContainsFunc(d.names, func(name string) bool {
+		domain, err := zone.Domain(name)
+		return err == nil && domain == t.Domain && zone.IsWildcard(name)
+	})
 }
 
 // delegation are the records that delegate the zone.

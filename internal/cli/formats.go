@@ -69,12 +69,12 @@ func writeJSON(w io.Writer, v any) error {
 
 // writeDNSEndpoint writes external-dns's DNSEndpoint. Names are host names, and
 // need no quoting beyond quotation marks. It takes A, AAAA, CNAME and NS from us;
-// CAA it does not have.
+// CAA it does not have, and TXT it keeps its own books in.
 func writeDNSEndpoint(w io.Writer, records []zone.Record) error {
 	var b strings.Builder
 	b.WriteString("apiVersion: externaldns.k8s.io/v1alpha1\nkind: DNSEndpoint\nmetadata:\n  name: signpost\nspec:\n  endpoints:\n")
 	for _, set := range recordSets(records) {
-		if set[0].Type == "CAA" {
+		if set[0].Type == "CAA" || set[0].Type == "TXT" {
 			continue
 		}
 		fmt.Fprintf(&b, "    - dnsName: %q\n      recordType: %s\n      recordTTL: %d\n      targets:\n", set[0].Name, set[0].Type, recordTTL)
@@ -116,9 +116,7 @@ func writeTerraform(w io.Writer, d *domains) error {
 		fmt.Fprintf(&b, "    { name = %q, type = %q, ttl = %d, values = [%s] },\n", set[0].Name, set[0].Type, recordTTL, strings.Join(values, ", "))
 	}
 	b.WriteString("  ]\n")
-	if d.caa != nil {
-		fmt.Fprintf(&b, "\n  # The CAA record of each domain, which lets only this account issue.\n  signpost_caa = {\n    for domain in local.signpost_domains :\n    domain => { flags = 0, tag = \"issue\", value = %q }\n  }\n", d.caa.ca+"; accounturi="+d.caa.account)
-	}
+	b.WriteString(d.bind.terraform(d))
 	b.WriteString("}\n")
 	_, err := io.WriteString(w, b.String())
 	return err

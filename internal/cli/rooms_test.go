@@ -14,7 +14,7 @@ const module = "github.com/signpost-acme/signpost"
 
 // rooms are the packages of the product, each with those that it may import. No
 // import runs back up: main → cli → server → {status, web, gate, solver, dnsserve} →
-// {check, cluster, store} → zone.
+// {check, cluster, store} → provider → zone.
 var rooms = map[string][]string{
 	"":                   {"internal/cli"},
 	"internal/cli":       {"internal/server", "internal/check", "internal/cluster", "internal/zone", "internal/version", "solver"},
@@ -24,7 +24,8 @@ var rooms = map[string][]string{
 	"internal/gate":      {"internal/check", "internal/cluster", "internal/zone"},
 	"solver":             {"internal/check", "internal/cluster", "internal/store", "internal/zone"},
 	"dnsserve":           {"internal/zone"},
-	"internal/check":     {"internal/zone"},
+	"internal/check":     {"internal/provider", "internal/zone"},
+	"internal/provider":  {"internal/zone"},
 	"internal/cluster":   {"internal/zone"},
 	"internal/store":     {"internal/zone"},
 	"internal/zone":      nil,

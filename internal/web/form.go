@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/yaml"
 
 	"github.com/signpost-acme/signpost/internal/cluster"
@@ -27,7 +29,10 @@ type form struct {
 	Kind           string // of the Issuer that the record is for
 	Scope          string
 	Record         zone.Record
+	Issuers        []string // names of those that are known, of Kind and for Scope
+	Issuer         string   // the one that was chosen, "" if none is known
 	YAML           string
+	Command        string // applies it with the rights of whoever runs it
 }
 
 // newForm answers a query. What it cannot answer it says in Error.
@@ -38,13 +43,13 @@ func newForm(z *zone.Zone, s status.Snapshot, query url.Values) form {
 		f.Sent = false
 		return f
 	}
-	if err := f.answer(z, s); err != nil {
+	if err := f.answer(z, s, query.Get("issuer")); err != nil {
 		f.Error = err.Error()
 	}
 	return f
 }
 
-func (f *form) answer(z *zone.Zone, s status.Snapshot) error {
+func (f *form) answer(z *zone.Zone, s status.Snapshot, issuer string) error {
 	if f.Domain == "" {
 		return errors.New("write a domain, for example *.example.com")
 	}
@@ -74,8 +79,23 @@ func (f *form) answer(z *zone.Zone, s status.Snapshot) error {
 	if u := zone.Unicode(f.ASCII); u != f.ASCII {
 		f.Unicode = u
 	}
-	f.YAML, err = f.manifest(issuerName(s, f.Kind, f.Scope), f.Kind == "Issuer" || s.Strict)
+	f.Issuers = issuerNames(s, f.Kind, f.Scope)
+	switch {
+	case slices.Contains(f.Issuers, issuer):
+		f.Issuer = issuer
+	case len(f.Issuers) > 0:
+		f.Issuer = f.Issuers[0]
+	}
+	f.YAML, err = f.manifest(f.Issuer, f.Kind == "Issuer" || s.Strict)
+	f.Command = command(f.YAML)
 	return err
+}
+
+// command is what applies a manifest in a shell. The quoted delimiter keeps the shell
+// from looking at the text, and no line of a manifest of ours is the delimiter: names
+// have been checked, and YAML indents the lines of a text.
+func command(manifest string) string {
+	return "kubectl apply -f - <<'END'\n" + manifest + "END\n"
 }
 
 // manifest is the Certificate, with its namespace if that is known.
@@ -100,16 +120,19 @@ func (f *form) manifest(issuer string, namespaced bool) (string, error) {
 	return string(text), err
 }
 
-// issuerName finds an Issuer that other certificates of the scope use already.
-func issuerName(s status.Snapshot, kind, scope string) string {
+// issuerNames are the Issuers that other certificates of the scope use already. What
+// Kubernetes would not take as a name is none.
+func issuerNames(s status.Snapshot, kind, scope string) (out []string) {
 	for _, d := range s.Domains {
 		for _, c := range d.Certificates {
-			if k, name, _ := strings.Cut(c.Issuer, "/"); d.Scope == scope && k == kind {
-				return name
+			k, name, _ := strings.Cut(c.Issuer, "/")
+			if d.Scope == scope && k == kind && len(validation.IsDNS1123Subdomain(name)) == 0 {
+				out = append(out, name)
 			}
 		}
 	}
-	return ""
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 func shorten(s string) string {

@@ -25,7 +25,7 @@ func answer(t *testing.T, s status.Snapshot, domain, namespace string) (text, ma
 		t.Fatal(err)
 	}
 	for n := range root.Descendants() {
-		if n.Data == "pre" {
+		if n.Data == "pre" && n.Attr[0].Key != "id" {
 			manifest = n.FirstChild.FirstChild.Data
 		}
 	}

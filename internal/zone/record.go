@@ -10,7 +10,7 @@ import (
 // Record is a DNS record that somebody has to add.
 type Record struct {
 	Name  string `json:"name"`  // owner, lower-case A-labels, no final dot
-	Type  string `json:"type"`  // NS, A, AAAA, CNAME or CAA
+	Type  string `json:"type"`  // NS, A, AAAA, CNAME, CAA or TXT
 	Value string `json:"value"` // RDATA in presentation form; names without final dot
 	Why   string `json:"why"`   // one sentence for the person who adds it
 }
@@ -46,11 +46,52 @@ func (ns Nameserver) Records(why string) (out []Record) {
 	return out
 }
 
+// Binding is what binds a domain to one account of a CA.
+type Binding struct {
+	CA      string // by the name that it has in CAA records
+	Account string // URI of the account
+	Methods string // challenges by which the CA may validate, separated by commas; "" for any
+}
+
+// IssueValue returns the value of an issue property with the binding (RFC 8659 section
+// 4.2, RFC 8657 sections 3 and 4).
+func (b Binding) IssueValue() string {
+	value := b.CA + "; accounturi=" + b.Account
+	if b.Methods != "" {
+		value += "; validationmethods=" + b.Methods
+	}
+	return value
+}
+
 // CAA returns the record that lets only one account of a CA issue for the domain and
-// its wildcard (RFC 8657 section 3). ca is the name that the CA has in CAA records.
-func (t Target) CAA(ca, accountURI string) Record {
-	return Record{Name: t.Domain, Type: "CAA", Value: fmt.Sprintf("0 issue %q", ca+"; accounturi="+accountURI),
-		Why: fmt.Sprintf("lets only this account at %s get certificates for %s and *.%s", ca, Unicode(t.Domain), Unicode(t.Domain))}
+// its wildcard.
+func (t Target) CAA(b Binding) Record {
+	why := fmt.Sprintf("lets only this account at %s get certificates for %s and *.%s", b.CA, Unicode(t.Domain), Unicode(t.Domain))
+	if b.Methods != "" {
+		why += ", and only by " + strings.ReplaceAll(b.Methods, ",", " or ")
+	}
+	return Record{Name: t.Domain, Type: "CAA", Value: fmt.Sprintf("0 issue %q", b.IssueValue()), Why: why}
+}
+
+// CheckMethods says what keeps s from being the validation methods of a CAA record
+// that lets Signpost's challenges, dns-01, go on. "" is any method.
+func CheckMethods(s string) error {
+	found := s == ""
+	for method := range strings.SplitSeq(s, ",") {
+		found = found || method == "dns-01"
+		for _, r := range method {
+			if r != '-' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') {
+				return fmt.Errorf("%q: write challenges of ACME, separated by commas, for example dns-01,http-01", s)
+			}
+		}
+		if method == "" && s != "" {
+			return fmt.Errorf("%q: has an empty method", s)
+		}
+	}
+	if !found {
+		return fmt.Errorf("%q: has no dns-01, by which Signpost validates", s)
+	}
+	return nil
 }
 
 // CheckAccountURI says what keeps s from being the URI of an account in a CAA record.
