@@ -32,7 +32,7 @@ func TestPageFromRecordToReady(t *testing.T) {
 	}
 	tab, cancel = context.WithTimeout(tab, 2*time.Minute)
 	defer cancel()
-	if err := chromedp.Do(tab, chromedp.EmulateViewport(1100, 900), chromedp.Navigate("http://"+world.ReplicaAddress(0)+":8080/")); err != nil {
+	if err := chromedp.Do(tab, chromedp.EmulateViewport(1100, 900), chromedp.Navigate("http://"+world.ReplicaAddress(0)+":8080/?q=page.example.com")); err != nil {
 		t.Fatal(err)
 	}
 	// part returns the text of the part of the page that is about the domain.
