@@ -71,8 +71,10 @@ type Cluster struct {
 	clusterIssuers  kind
 
 	parsed parsed
-	memo   atomic.Pointer[memo]
 	strict tenants
+
+	requestMemo     memo[Request]
+	certificateMemo memo[Certificate]
 
 	issuersChanged atomic.Uint64 // how often, so far
 	changed        chan struct{}
