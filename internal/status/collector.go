@@ -132,6 +132,7 @@ func (c *Collector) round(ctx context.Context, checks *errgroup.Group) {
 	for i, d := range s.Domains {
 		s.Domains[i].Checks = c.domain[d.key()].findings
 	}
+	Foresee(s.Domains, s.At)
 	c.shown = s
 }
 

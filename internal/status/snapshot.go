@@ -50,6 +50,8 @@ type Request struct {
 	Name      string    `json:"name"`
 	Since     time.Time `json:"since"`
 	Refused   string    `json:"refused,omitempty"` // why it can never be let through
+
+	Certificate string `json:"certificate,omitempty"` // that it is for; none if somebody made it by hand
 }
 
 // Certificate is what Kubernetes says about one.
@@ -63,6 +65,7 @@ type Certificate struct {
 	Reason      string     `json:"reason,omitempty"` // cert-manager's words, when it is not ready
 	NotAfter    *time.Time `json:"notAfter,omitempty"`
 	RenewalTime *time.Time `json:"renewalTime,omitempty"`
+	Forecast    Forecast   `json:"forecast"` // see Foresee
 }
 
 // Challenge is one that is under way.
