@@ -87,10 +87,7 @@ func forecast(c Certificate, v verdict, now time.Time) Forecast {
 	case v.state == Failed:
 		f.Outlook = AtRisk
 	case c.overdue(now):
-		f.Outlook = AtRisk
-		if v.state == OK {
-			f.Because = becauseOverdue
-		}
+		f.Outlook, f.Because, f.Domain = AtRisk, becauseOverdue, ""
 	case v.state != OK:
 		f.Outlook = Untold
 	}
@@ -152,4 +149,34 @@ func (d Domain) Risk() (first time.Time) {
 		}
 	}
 	return first
+}
+
+// String says it in a sentence without dates, which stand beside it.
+func (f Forecast) String() string {
+	because := f.Because
+	if f.Domain != "" {
+		because += " at " + f.Domain
+	}
+	switch f.Outlook {
+	case Expired:
+		return "it has expired" + and(f.Because, "; see "+because)
+	case AtRisk:
+		if f.Because == becauseOverdue {
+			return "its renewal is overdue"
+		}
+		return "its renewal would not pass: " + because
+	case Waiting:
+		return "it has not been issued yet" + and(f.Because, "; see "+because)
+	case Renewing:
+		return "its renewal would pass"
+	}
+	return "whether its renewal would pass cannot be told" + and(f.Because, ": "+because)
+}
+
+// and returns text, unless there is nothing that it is about.
+func and(about, text string) string {
+	if about == "" {
+		return ""
+	}
+	return text
 }

@@ -33,24 +33,25 @@ func TestForecast(t *testing.T) {
 		because string
 		domain  string
 		state   State // of the first domain
+		text    string
 	}{
-		{name: "all is well", c: valid, checks: [][]check.Finding{found(check.OK)}, outlook: Renewing, state: OK},
+		{name: "all is well", c: valid, checks: [][]check.Finding{found(check.OK)}, outlook: Renewing, state: OK, text: "its renewal would pass"},
 		{name: "a warning lets it pass", c: valid, checks: [][]check.Finding{found(check.OK, check.Warning)}, outlook: Renewing, state: Warning},
 		{name: "the record is gone", c: valid, checks: [][]check.Finding{found(check.Failed)}, outlook: AtRisk, because: "cname-failed", domain: "0", state: Failed},
 		{name: "a later finding forbids it", c: valid, checks: [][]check.Finding{found(check.OK, check.Failed)}, outlook: AtRisk, because: "cname-failed", domain: "0", state: Failed},
 		{name: "a failure counts more than what cannot be told", c: valid, checks: [][]check.Finding{found(check.Unknown, check.Failed)}, outlook: AtRisk, because: "cname-failed", domain: "0", state: Failed},
-		{name: "one of two domains", c: valid, checks: [][]check.Finding{found(check.OK), found(check.Failed)}, outlook: AtRisk, because: "cname-failed", domain: "1", state: OK},
+		{name: "one of two domains", c: valid, checks: [][]check.Finding{found(check.OK), found(check.Failed)}, outlook: AtRisk, because: "cname-failed", domain: "1", state: Warning, text: "its renewal would not pass: cname-failed at 1"},
 		{name: "one of two cannot be told", c: valid, checks: [][]check.Finding{found(check.OK), found(check.Unknown)}, outlook: Untold, because: "cname-unknown", domain: "1", state: OK},
 		{name: "a status from the future", c: valid, checks: [][]check.Finding{found("splendid")}, outlook: Untold, because: "cname-splendid", domain: "0", state: Unknown},
-		{name: "not looked at", c: valid, checks: [][]check.Finding{nil}, outlook: Untold, because: "not-checked", domain: "0", state: Unknown},
+		{name: "not looked at", c: valid, checks: [][]check.Finding{nil}, outlook: Untold, because: "not-checked", domain: "0", state: Unknown, text: "whether its renewal would pass cannot be told: not-checked at 0"},
 		{name: "a request that can never pass", c: valid, checks: [][]check.Finding{found(check.OK)}, refused: true, outlook: AtRisk, because: "refused", domain: "0", state: Failed},
-		{name: "the first one, well", c: first, checks: [][]check.Finding{found(check.OK)}, outlook: Waiting, state: Warning},
+		{name: "the first one, well", c: first, checks: [][]check.Finding{found(check.OK)}, outlook: Waiting, state: Warning, text: "it has not been issued yet"},
 		{name: "the first one, without its record", c: first, checks: [][]check.Finding{found(check.Failed)}, outlook: Waiting, because: "cname-failed", domain: "0", state: Failed},
 		{name: "expired at this moment", c: old, checks: [][]check.Finding{found(check.OK)}, outlook: Expired, state: Failed},
-		{name: "expired, and nobody can tell", c: old, checks: [][]check.Finding{nil}, outlook: Expired, because: "not-checked", domain: "0", state: Failed},
+		{name: "expired, and nobody can tell", c: old, checks: [][]check.Finding{nil}, outlook: Expired, because: "not-checked", domain: "0", state: Failed, text: "it has expired; see not-checked at 0"},
 		{name: "due an hour ago", c: due, checks: [][]check.Finding{found(check.OK)}, outlook: Renewing, state: OK},
-		{name: "overdue", c: late, checks: [][]check.Finding{found(check.OK)}, outlook: AtRisk, because: "overdue", state: Warning},
-		{name: "overdue, and nobody can tell", c: late, checks: [][]check.Finding{found(check.Unknown)}, outlook: AtRisk, because: "cname-unknown", domain: "0", state: Unknown},
+		{name: "overdue", c: late, checks: [][]check.Finding{found(check.OK)}, outlook: AtRisk, because: "overdue", state: Warning, text: "its renewal is overdue"},
+		{name: "overdue, and nobody can tell", c: late, checks: [][]check.Finding{found(check.Unknown)}, outlook: AtRisk, because: "overdue", state: Unknown},
 		{name: "no time of renewal", c: bare, checks: [][]check.Finding{found(check.OK)}, outlook: Renewing, state: Warning},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -66,6 +67,9 @@ func TestForecast(t *testing.T) {
 				f := d.Certificates[0].Forecast
 				if f.Outlook != tc.outlook || f.Because != tc.because || f.Domain != tc.domain || f.Renewal != tc.c.RenewalTime || f.Outage != tc.c.NotAfter {
 					t.Errorf("%+v, want %s because of %q at %q", f, tc.outlook, tc.because, tc.domain)
+				}
+				if tc.text != "" && f.String() != tc.text {
+					t.Errorf("it says %q, want %q", f, tc.text)
 				}
 				if d.Outlook() != tc.outlook {
 					t.Errorf("the domain's is %s", d.Outlook())

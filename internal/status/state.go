@@ -136,6 +136,8 @@ func (c Certificate) Mark(now time.Time) Mark {
 		return Mark{Warning, "Not ready"}
 	case c.overdue(now):
 		return Mark{Warning, "Renewal overdue"}
+	case c.Forecast.Outlook == AtRisk:
+		return Mark{Warning, "Renewal at risk"}
 	}
 	return Mark{OK, "Ready"}
 }
