@@ -88,12 +88,16 @@ type Collector struct {
 	shown  Snapshot
 	server checked            // the delegation
 	domain map[string]checked // by scope/domain
+	memory memory             // by scope/domain, and theServer
 }
+
+// theServer is what memory calls the delegation and our DNS server; no domain is.
+const theServer = ""
 
 // New returns a Collector that knows nothing yet: see Run.
 func New(c Config) *Collector {
 	return &Collector{Config: c, service: newService(c.Cluster, c.DNSService, c.Log),
-		groups: map[cluster.OtherGroup]bool{}, domain: map[string]checked{}}
+		groups: map[cluster.OtherGroup]bool{}, domain: map[string]checked{}, memory: memory{}}
 }
 
 // Snapshot returns the last one; the zero Snapshot before the first look is done.
@@ -128,10 +132,13 @@ func (c *Collector) round(ctx context.Context, checks *errgroup.Group) {
 	c.checkDomains(ctx, s.Domains, cas, checks)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	s.Doubt = c.memory.doubt(theServer)
 	s.Server = slices.Concat(c.service.findings(), c.gateFindings(), c.server.findings)
 	for i, d := range s.Domains {
-		s.Domains[i].Checks = c.domain[d.key()].findings
+		s.Domains[i].Checks, s.Domains[i].Doubt = c.domain[d.key()].findings, c.memory.doubt(d.key())
 	}
+	c.memory.forget(func(subject string) bool { _, known := c.domain[subject]; return known || subject == theServer })
+	Foresee(s.Domains, s.At)
 	c.shown = s
 }
 

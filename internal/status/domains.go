@@ -60,7 +60,7 @@ func (c *Collector) domains(ctx context.Context, ask bool) ([]Domain, map[string
 		}
 		for _, t := range r.Targets {
 			if d, _ := c.domainOf(found, t.Scope, t.Domain); d != nil {
-				d.Requests = append(d.Requests, Request{Namespace: r.Namespace, Name: r.Name, Since: r.Since, Refused: r.Refused})
+				d.Requests = append(d.Requests, Request{Namespace: r.Namespace, Name: r.Name, Since: r.Since, Refused: r.Refused, Certificate: r.Certificate})
 			}
 		}
 	}

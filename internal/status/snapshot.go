@@ -18,12 +18,13 @@ type Snapshot struct {
 	At        time.Time       `json:"at"` // of the look at the cluster and the store
 	Version   string          `json:"version"`
 	Zone      string          `json:"zone"`
-	Group     string          `json:"groupName"`        // as Issuers name the webhook
-	Namespace string          `json:"clusterNamespace"` // the scope of ClusterIssuers, unless Strict
-	Strict    bool            `json:"strictNamespaces"` // the scope is always the Certificate's own namespace
-	Records   []zone.Record   `json:"records"`          // what delegates the zone to us
-	Server    []check.Finding `json:"server"`           // whether the world sees that; empty while the first check runs
-	Domains   []Domain        `json:"domains"`          // of every Certificate that uses us, sorted
+	Group     string          `json:"groupName"`               // as Issuers name the webhook
+	Namespace string          `json:"clusterNamespace"`        // the scope of ClusterIssuers, unless Strict
+	Strict    bool            `json:"strictNamespaces"`        // the scope is always the Certificate's own namespace
+	Records   []zone.Record   `json:"records"`                 // what delegates the zone to us
+	Server    []check.Finding `json:"server"`                  // whether the world sees that; empty while the first check runs
+	Doubt     *Doubt          `json:"serverUnknown,omitempty"` // while Server could not be told
+	Domains   []Domain        `json:"domains"`                 // of every Certificate that uses us, sorted
 	Replicas  []Replica       `json:"replicas"`
 	Store     StoreState      `json:"store"`
 
@@ -38,6 +39,7 @@ type Domain struct {
 	Scope        string          `json:"scope"`             // the namespace in its target
 	Record       zone.Record     `json:"record"`            // the CNAME to add
 	Checks       []check.Finding `json:"checks"`            // empty until it was looked up
+	Doubt        *Doubt          `json:"unknown,omitempty"` // while Checks could not tell
 	Certificates []Certificate   `json:"certificates"`
 	Challenges   []Challenge     `json:"challenges"` // under way
 	Requests     []Request       `json:"requests"`   // whose Order waits at the gate
@@ -50,6 +52,8 @@ type Request struct {
 	Name      string    `json:"name"`
 	Since     time.Time `json:"since"`
 	Refused   string    `json:"refused,omitempty"` // why it can never be let through
+
+	Certificate string `json:"certificate,omitempty"` // that it is for; none if somebody made it by hand
 }
 
 // Certificate is what Kubernetes says about one.
@@ -63,6 +67,7 @@ type Certificate struct {
 	Reason      string     `json:"reason,omitempty"` // cert-manager's words, when it is not ready
 	NotAfter    *time.Time `json:"notAfter,omitempty"`
 	RenewalTime *time.Time `json:"renewalTime,omitempty"`
+	Forecast    Forecast   `json:"forecast"` // see Foresee
 }
 
 // Challenge is one that is under way.

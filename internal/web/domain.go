@@ -25,7 +25,7 @@ type domainView struct {
 func newDomainView(r *Row, now time.Time) domainView {
 	d := domainView{Domain: *r.Domain, Now: now, Mark: r.Mark, Expiry: r.Expiry, Findings: newFindings(r.Domain.Checks)}
 	for _, c := range d.Certificates {
-		d.Certs = append(d.Certs, certificateView{c, markCertificate(c, now)})
+		d.Certs = append(d.Certs, certificateView{c, c.Mark(now)})
 	}
 	d.Link = d.Path()
 	return d
@@ -68,7 +68,7 @@ type finding struct {
 
 func newFindings(results []check.Finding) (f findings) {
 	for _, r := range results {
-		if m := markOf(r); m.State == OK && r.Hint == "" {
+		if m := status.MarkOf(r); m.State == OK && r.Hint == "" {
 			f.Passed = append(f.Passed, finding{r, m})
 		} else {
 			f.Open = append(f.Open, finding{r, m})

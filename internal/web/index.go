@@ -43,7 +43,7 @@ func NewIndex(s status.Snapshot, now time.Time) *Index {
 	namespaces, issuers := map[string]bool{}, map[string]bool{}
 	for i := range s.Domains {
 		d := &s.Domains[i]
-		e := Row{Domain: d, Mark: markDomain(*d, now)}
+		e := Row{Domain: d, Mark: d.Mark(now)}
 		for _, c := range d.Certificates {
 			namespaces[c.Namespace], issuers[c.Issuer] = true, true
 			if c.NotAfter != nil && (e.Expiry.IsZero() || c.NotAfter.Before(e.Expiry)) {
@@ -55,7 +55,7 @@ func NewIndex(s status.Snapshot, now time.Time) *Index {
 	}
 	x.namespaces, x.issuers = slices.Sorted(maps.Keys(namespaces)), slices.Sorted(maps.Keys(issuers))
 	x.strip = newStrip(x.entries, now)
-	x.byState = x.order(func(a, b *Row) int { return cmp.Compare(severity[b.Mark.State], severity[a.Mark.State]) })
+	x.byState = x.order(func(a, b *Row) int { return cmp.Compare(b.Mark.State.Severity(), a.Mark.State.Severity()) })
 	x.byName = x.order(func(*Row, *Row) int { return 0 })
 	x.byExpiry = x.order(func(a, b *Row) int {
 		if a.Expiry.IsZero() != b.Expiry.IsZero() { // those without a certificate last

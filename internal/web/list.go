@@ -91,10 +91,10 @@ func (x *Index) states(f Filter) (links []stateLink) {
 		to.State = state
 		links = append(links, stateLink{mark, to.Query(), f.State == state})
 	}
-	add("", Mark{"", "All " + count(len(x.entries))})
+	add("", Mark{State: "", Text: "All " + count(len(x.entries))})
 	for _, c := range stateChoices {
 		if n := x.counts[State(c.Value)]; n > 0 {
-			add(State(c.Value), Mark{State(c.Value), c.Title + " " + count(n)})
+			add(State(c.Value), Mark{State: State(c.Value), Text: c.Title + " " + count(n)})
 		}
 	}
 	return links

@@ -103,15 +103,15 @@ func domainsHeadline(x *Index, cluster string) string {
 
 // headline is the worst state of all in one sentence.
 func headline(tiles []tile, domains int, age time.Duration) Mark {
-	mark := Mark{OK, "Everything works"}
+	mark := Mark{State: OK, Text: "Everything works"}
 	if domains == 0 {
 		mark.Text = "Ready for the first domain"
 	}
 	for _, t := range tiles {
-		mark.worsen(Mark{t.Mark.State, t.Headline})
+		mark.Worsen(Mark{State: t.Mark.State, Text: t.Headline})
 	}
 	if age > outdated {
-		mark.worsen(Mark{Unknown, fmt.Sprintf("What is known is %s old", span(age))})
+		mark.Worsen(Mark{State: Unknown, Text: fmt.Sprintf("What is known is %s old", span(age))})
 	}
 	return mark
 }
