@@ -20,7 +20,7 @@ var rooms = map[string][]string{
 	"internal/cli":       {"internal/server", "internal/check", "internal/cluster", "internal/zone", "internal/version", "solver"},
 	"internal/server":    {"internal/gate", "internal/status", "internal/web", "solver", "dnsserve", "internal/check", "internal/cluster", "internal/store", "internal/zone", "internal/version"},
 	"internal/web":       {"internal/status", "internal/check", "internal/cluster", "internal/zone"},
-	"internal/status":    {"internal/check", "internal/cluster", "internal/store", "internal/zone"},
+	"internal/status":    {"internal/check", "internal/cluster", "internal/schedule", "internal/store", "internal/zone"},
 	"internal/gate":      {"internal/check", "internal/cluster", "internal/schedule", "internal/zone"},
 	"solver":             {"internal/check", "internal/cluster", "internal/store", "internal/zone"},
 	"dnsserve":           {"internal/zone"},

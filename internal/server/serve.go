@@ -111,7 +111,7 @@ func (w *Webhook) parts(r *replica, k *cluster.Cluster, id uuid.UUID) parts {
 	page := status.New(status.Config{
 		Version: version.String(), Zone: w.Zone, Nameservers: w.Nameservers, Group: w.webhook.group, Namespace: w.namespace,
 		Strict: w.strict, Address: r.address, Redis: w.redis.URL != "", DNSService: w.dnsService, PrivateAddresses: w.private, GateConfiguration: w.gateConfiguration,
-		Cluster: k, Store: r.store, Copy: r.copy, Checker: checker, Log: r.log,
+		Mine: work.mine, ClusterID: id, Cluster: k, Store: r.store, Copy: r.copy, Checker: checker, Log: r.log,
 	})
 	collectors := []prometheus.Collector{s, w.metrics(k, requests)}
 	if w.gate {

@@ -9,10 +9,11 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/signpost-acme/signpost/internal/check"
 	"github.com/signpost-acme/signpost/internal/cluster"
+	"github.com/signpost-acme/signpost/internal/schedule"
+	"github.com/signpost-acme/signpost/internal/store"
 	"github.com/signpost-acme/signpost/internal/zone"
 )
 
@@ -36,6 +37,8 @@ type Cluster interface {
 type Store interface {
 	Replicas(ctx context.Context) ([]string, error)
 	Asked(ctx context.Context, id uuid.UUID) (map[string]uint64, error)
+	PutFound(ctx context.Context, cluster, id uuid.UUID, found []byte) error
+	Found(ctx context.Context, cluster uuid.UUID, since time.Time) (store.Found, error)
 }
 
 // Copy is this replica's image of the store. See store.Copy.
@@ -69,6 +72,11 @@ type Config struct {
 	// gate; empty for none.
 	GateConfiguration string
 
+	// Mine reports whether this replica checks the domain with that scope/name; of all
+	// replicas of the cluster with ClusterID one says yes, and tells the others.
+	Mine      func(key string) bool
+	ClusterID uuid.UUID
+
 	Cluster Cluster
 	Store   Store
 	Copy    Copy
@@ -84,11 +92,19 @@ type Collector struct {
 	cas     authorities
 	groups  map[cluster.OtherGroup]bool // named in the log; touched by Run alone
 
+	turns *schedule.Schedule[string] // by scope/domain, and theServer
+
 	mu     sync.Mutex
 	shown  Snapshot
-	server checked            // the delegation
+	server []check.Finding    // the delegation
+	wishes map[string]wish    // by scope/domain
 	domain map[string]checked // by scope/domain
 	memory memory             // by scope/domain, and theServer
+	crowd  crowd
+
+	heard     time.Time // until when the other replicas have been heard
+	reread    time.Time // when everything was read again
+	strangers bool      // there are domains that nothing has been heard of
 }
 
 // theServer is what memory calls the delegation and our DNS server; no domain is.
@@ -96,8 +112,10 @@ const theServer = ""
 
 // New returns a Collector that knows nothing yet: see Run.
 func New(c Config) *Collector {
-	return &Collector{Config: c, service: newService(c.Cluster, c.DNSService, c.Log),
+	collector := &Collector{Config: c, service: newService(c.Cluster, c.DNSService, c.Log),
 		groups: map[cluster.OtherGroup]bool{}, domain: map[string]checked{}, memory: memory{}}
+	collector.turns = schedule.New(checksAtOnce, collector.check)
+	return collector
 }
 
 // Snapshot returns the last one; the zero Snapshot before the first look is done.
@@ -110,13 +128,13 @@ func (c *Collector) Snapshot() Snapshot {
 
 // Run keeps the Snapshot up to date until ctx is done. It may be called once.
 func (c *Collector) Run(ctx context.Context) {
-	var checks errgroup.Group
-	checks.SetLimit(checksAtOnce)
-	defer func() { _ = checks.Wait() }() // none of them returns an error
+	var turns sync.WaitGroup
+	turns.Go(func() { c.turns.Run(ctx) })
+	defer turns.Wait()
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for {
-		c.round(ctx, &checks)
+		c.round(ctx)
 		select {
 		case <-ctx.Done():
 			return
@@ -125,19 +143,18 @@ func (c *Collector) Run(ctx context.Context) {
 	}
 }
 
-func (c *Collector) round(ctx context.Context, checks *errgroup.Group) {
-	c.checkServer(ctx, checks)
+func (c *Collector) round(ctx context.Context) {
 	s, cas := c.look(ctx)
 	c.reportOtherGroups()
-	c.checkDomains(ctx, s.Domains, cas, checks)
+	c.wish(s.Domains, cas)
+	c.hear(ctx)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s.Doubt = c.memory.doubt(theServer)
-	s.Server = slices.Concat(c.service.findings(), c.gateFindings(), c.server.findings)
+	s.Server = slices.Concat(c.service.findings(), c.gateFindings(), c.server)
 	for i, d := range s.Domains {
 		s.Domains[i].Checks, s.Domains[i].Doubt = c.domain[d.key()].findings, c.memory.doubt(d.key())
 	}
-	c.memory.forget(func(subject string) bool { _, known := c.domain[subject]; return known || subject == theServer })
 	Foresee(s.Domains, s.At)
 	c.shown = s
 }
