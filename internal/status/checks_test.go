@@ -34,11 +34,13 @@ func TestChecksAreFair(t *testing.T) {
 	f.hangs = func(domain string) bool { return strings.HasPrefix(domain, "dead") }
 	collecting(t, f, nil, func(t *testing.T, c *Collector) {
 		time.Sleep(2 * time.Minute)
+		f.mu.Lock()
 		for i := range 600 {
 			if n := f.checks[fmt.Sprintf("web/fails%d.example.com", i)]; n < 4 || n > 12 {
 				t.Errorf("fails%d was checked %d times in two minutes", i, n)
 			}
 		}
+		f.mu.Unlock()
 		f.set(func() { f.certificates = append(f.certificates, many(1, "new")...) })
 		time.Sleep(interval + 500*time.Millisecond)
 		synctest.Wait()
@@ -161,8 +163,11 @@ func TestChecksAreShared(t *testing.T) {
 		f.mu.Unlock()
 		c, _ := start(even, one) // a new one
 		time.Sleep(2 * interval)
-		if known(c) != 40 || read(f, &f.checks)["web/n20.example.com"] != checks {
-			t.Errorf("a new replica knows of %d", known(c))
+		n := known(c)
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if n != 40 || f.checks["web/n20.example.com"] != checks {
+			t.Errorf("a new replica knows of %d", n)
 		}
 		if d := c.Snapshot().Domains[0]; d.Checks == nil || d.Doubt != nil {
 			t.Errorf("%+v", d)
