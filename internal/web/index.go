@@ -21,8 +21,10 @@ type Index struct {
 	status.Snapshot
 	entries    []Row // in the snapshot's order
 	counts     map[State]int
-	namespaces []string // of the Certificates, sorted
-	issuers    []string // kind/name, sorted
+	namespaces []string  // of the Certificates, sorted
+	issuers    []string  // kind/name, sorted
+	risks      int       // domains with a certificate that is an outage, or becomes one
+	risk       time.Time // when the first of them does; zero for none
 	strip      strip
 	now        time.Time
 	byState    func() []int // positions in entries: the worst first
@@ -35,6 +37,8 @@ type Row struct {
 	Domain *status.Domain
 	Mark   Mark
 	Expiry time.Time // of the certificate that expires first; zero for none
+
+	Outlook status.Outlook // of the certificate that has the worst
 }
 
 // NewIndex derives what follows from a snapshot at the time now.
@@ -43,11 +47,17 @@ func NewIndex(s status.Snapshot, now time.Time) *Index {
 	namespaces, issuers := map[string]bool{}, map[string]bool{}
 	for i := range s.Domains {
 		d := &s.Domains[i]
-		e := Row{Domain: d, Mark: d.Mark(now)}
+		e := Row{Domain: d, Mark: d.Mark(now), Outlook: d.Outlook()}
 		for _, c := range d.Certificates {
 			namespaces[c.Namespace], issuers[c.Issuer] = true, true
 			if c.NotAfter != nil && (e.Expiry.IsZero() || c.NotAfter.Before(e.Expiry)) {
 				e.Expiry = *c.NotAfter
+			}
+		}
+		if e.Outlook.InDanger() {
+			x.risks++
+			if at := d.Risk(); x.risk.IsZero() || at.Before(x.risk) {
+				x.risk = at
 			}
 		}
 		x.entries[i] = e

@@ -23,6 +23,8 @@ type view struct {
 	Tiles      []tile
 	Attention  []domainView // the first domains that are not ready
 	More       int          // how many more are not
+	Risks      int          // domains whose certificate has expired, or will
+	Risk       time.Time    // when the first of them does
 	ServerMark Mark
 	Findings   findings
 	One        *domainView // the domain that the page is about; nil for all
@@ -68,6 +70,7 @@ func newView(x *Index, now time.Time) view {
 // is not there any more is the last one: the list gets shorter while somebody reads.
 func newList(x *Index, f Filter, now time.Time, lenient bool) (view, error) {
 	v := newView(x, now)
+	v.Risks, v.Risk = x.risks, x.risk
 	var err error
 	if v.listView, err = x.list(f, now, lenient); err != nil {
 		return v, err
