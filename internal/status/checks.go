@@ -42,7 +42,7 @@ func (c *Collector) checkServer(ctx context.Context, checks *errgroup.Group) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.server = checked{findings: findings, next: time.Now().Add(serverInterval)}
-		c.memory.note(theServer, findings, time.Now())
+		c.note(theServer, findings)
 		return nil
 	})
 }
@@ -83,7 +83,7 @@ func (c *Collector) checkDomain(ctx context.Context, d Domain, issuer ca) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.domain[d.key()] = checked{findings: findings, next: time.Now().Add(pause), full: time.Now()}
-	c.memory.note(d.key(), findings, time.Now())
+	c.note(d.key(), findings)
 }
 
 // unchanged reports whether a domain whose record was missing is as it was, for the
@@ -100,6 +100,6 @@ func (c *Collector) unchanged(ctx context.Context, d Domain) bool {
 	defer c.mu.Unlock()
 	known.next, known.running = time.Now().Add(domainInterval), false
 	c.domain[d.key()] = known
-	c.memory.confirm(d.key(), time.Now())
+	c.noteUnchanged(d.key())
 	return true
 }

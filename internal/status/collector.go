@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/signpost-acme/signpost/internal/check"
@@ -82,6 +83,7 @@ type Collector struct {
 	service *service
 	gate    configuration
 	cas     authorities
+	looks   *prometheus.CounterVec
 	groups  map[cluster.OtherGroup]bool // named in the log; touched by Run alone
 
 	mu     sync.Mutex
@@ -97,7 +99,7 @@ const theServer = ""
 // New returns a Collector that knows nothing yet: see Run.
 func New(c Config) *Collector {
 	return &Collector{Config: c, service: newService(c.Cluster, c.DNSService, c.Log),
-		groups: map[cluster.OtherGroup]bool{}, domain: map[string]checked{}, memory: memory{}}
+		looks: newLooks(), groups: map[cluster.OtherGroup]bool{}, domain: map[string]checked{}, memory: memory{}}
 }
 
 // Snapshot returns the last one; the zero Snapshot before the first look is done.

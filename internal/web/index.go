@@ -20,11 +20,9 @@ const indexLifetime = 10 * time.Second
 type Index struct {
 	status.Snapshot
 	entries    []Row // in the snapshot's order
-	counts     map[State]int
-	namespaces []string  // of the Certificates, sorted
-	issuers    []string  // kind/name, sorted
-	risks      int       // domains with a certificate that is an outage, or becomes one
-	risk       time.Time // when the first of them does; zero for none
+	tally      status.Tally
+	namespaces []string // of the Certificates, sorted
+	issuers    []string // kind/name, sorted
 	strip      strip
 	now        time.Time
 	byState    func() []int // positions in entries: the worst first
@@ -43,7 +41,7 @@ type Row struct {
 
 // NewIndex derives what follows from a snapshot at the time now.
 func NewIndex(s status.Snapshot, now time.Time) *Index {
-	x := &Index{Snapshot: s, now: now, entries: make([]Row, len(s.Domains)), counts: map[State]int{}}
+	x := &Index{Snapshot: s, now: now, entries: make([]Row, len(s.Domains))}
 	namespaces, issuers := map[string]bool{}, map[string]bool{}
 	for i := range s.Domains {
 		d := &s.Domains[i]
@@ -54,14 +52,8 @@ func NewIndex(s status.Snapshot, now time.Time) *Index {
 				e.Expiry = *c.NotAfter
 			}
 		}
-		if e.Outlook.InDanger() {
-			x.risks++
-			if at := d.Risk(); x.risk.IsZero() || at.Before(x.risk) {
-				x.risk = at
-			}
-		}
 		x.entries[i] = e
-		x.counts[e.Mark.State]++
+		x.tally.Add(d, e.Mark)
 	}
 	x.namespaces, x.issuers = slices.Sorted(maps.Keys(namespaces)), slices.Sorted(maps.Keys(issuers))
 	x.strip = newStrip(x.entries, now)

@@ -21,8 +21,8 @@ type document struct {
 	State    State  `json:"state"`    // the worst of all
 	Headline string `json:"headline"` // the same in words
 
-	AtRisk      int        `json:"atRisk"`                // domains with a certificate that has expired, or will before it is renewed
-	FirstAtRisk *time.Time `json:"firstAtRisk,omitempty"` // when the first of them does
+	Outlooks    map[status.Outlook]int `json:"outlooks"`              // certificates
+	FirstAtRisk *time.Time             `json:"firstAtRisk,omitempty"` // when the first certificate that is at risk expires
 	status.Snapshot
 	*Paging
 	Domains []domainDocument `json:"domains"` // instead of those of Snapshot; the last field
@@ -90,10 +90,12 @@ func (x *Index) All() []*Row {
 // WriteJSON writes a document with those domains, one at a time.
 func (x *Index) WriteJSON(w io.Writer, rows []*Row, paging *Paging, now time.Time) error {
 	v := newView(x, now)
-	d := document{State: v.Mark.State, Headline: v.Mark.Text, Snapshot: v.Snapshot, Paging: paging, Domains: []domainDocument{}}
-	d.AtRisk = x.risks
-	if !x.risk.IsZero() {
-		d.FirstAtRisk = &x.risk
+	d := document{State: v.Mark.State, Headline: v.Mark.Text, Snapshot: v.Snapshot, Paging: paging, Outlooks: map[status.Outlook]int{}, Domains: []domainDocument{}}
+	for _, o := range status.Outlooks {
+		d.Outlooks[o] = x.tally.Outlooks[o]
+	}
+	if at := x.tally.FirstAtRisk; !at.IsZero() {
+		d.FirstAtRisk = &at
 	}
 	d.Doubt = listed(x.Doubt)
 	d.Records, d.Server, d.Replicas = list(d.Records), list(d.Server), list(d.Replicas)

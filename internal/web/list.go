@@ -93,7 +93,7 @@ func (x *Index) states(f Filter) (links []stateLink) {
 	}
 	add("", Mark{State: "", Text: "All " + count(len(x.entries))})
 	for _, c := range stateChoices {
-		if n := x.counts[State(c.Value)]; n > 0 {
+		if n := x.tally.Domains[State(c.Value)]; n > 0 {
 			add(State(c.Value), Mark{State: State(c.Value), Text: c.Title + " " + count(n)})
 		}
 	}
