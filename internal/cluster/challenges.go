@@ -56,6 +56,17 @@ func (x *Cluster) WaitingChallenges() (n int) {
 	return n
 }
 
+// ProcessingChallenges returns how many places in cert-manager's queue are taken, by
+// Challenges of whatever solver.
+func (x *Cluster) ProcessingChallenges() (n int) {
+	for _, o := range x.challenges.list() {
+		if o.(*acmev1.Challenge).Status.Processing {
+			n++
+		}
+	}
+	return n
+}
+
 // Find returns the Challenges for us with that domain and key, in all namespaces.
 // If it knows none it asks the API server: the watch may be late.
 func (x *Cluster) Find(ctx context.Context, domain, key string) (found []Challenge, err error) {

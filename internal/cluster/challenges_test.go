@@ -178,3 +178,18 @@ func TestTell(t *testing.T) {
 		}
 	}
 }
+
+// Every place that is taken in cert-manager's queue counts, whoever takes it.
+func TestProcessingChallenges(t *testing.T) {
+	works := func(c *acmev1.Challenge) { c.Status.Processing = true }
+	w := newWorld(t, nil,
+		challenge("web", "ours", "a.example.com", works),
+		challenge("web", "done", "b.example.com", nil),
+		challenge("web", "theirs", "c.example.com", func(c *acmev1.Challenge) {
+			works(c)
+			c.Spec.Type, c.Spec.Solver = "HTTP-01", http01()
+		}))
+	if n := w.ProcessingChallenges(); n != 2 {
+		t.Errorf("%d places are taken", n)
+	}
+}

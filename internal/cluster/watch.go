@@ -98,20 +98,20 @@ func newCluster(c Config, kube kubernetes.Interface, cm cmclient.Interface) (*Cl
 	f := cminformers.NewSharedInformerFactory(cm, 0)
 	v1, client := f.Certmanager().V1(), cm.CertmanagerV1()
 	if c.Challenges {
-		x.challenges = kind{name: "challenges", informer: f.Acme().V1().Challenges().Informer(), may: mayFollow(cm.AcmeV1().Challenges(""))}
+		x.challenges = kind{name: "challenges", informer: f.Acme().V1().Challenges().Informer(), may: mayFollow(cm.AcmeV1().Challenges("")), lister: listsIn(cm.AcmeV1().Challenges)}
 	}
 	if c.Certificates {
-		x.certificates = kind{name: "certificates", informer: v1.Certificates().Informer(), may: mayFollow(client.Certificates(""))}
+		x.certificates = kind{name: "certificates", informer: v1.Certificates().Informer(), may: mayFollow(client.Certificates("")), lister: listsIn(client.Certificates)}
 	}
 	if c.Requests {
-		x.requests = kind{name: "certificaterequests", informer: v1.CertificateRequests().Informer(), may: mayFollow(client.CertificateRequests(""))}
+		x.requests = kind{name: "certificaterequests", informer: v1.CertificateRequests().Informer(), may: mayFollow(client.CertificateRequests("")), lister: listsIn(client.CertificateRequests)}
 		signing := kube.CertificatesV1().CertificateSigningRequests()
 		informer := informers.NewSharedInformerFactory(kube, 0).Certificates().V1().CertificateSigningRequests().Informer()
-		x.signingRequests = kind{name: "certificatesigningrequests", informer: informer, may: mayFollow(signing)}
+		x.signingRequests = kind{name: "certificatesigningrequests", informer: informer, may: mayFollow(signing), lister: lists(signing)}
 	}
 	if c.Certificates || c.Requests || c.Gate {
-		x.issuers = kind{name: "issuers", informer: v1.Issuers().Informer(), may: mayFollow(client.Issuers(""))}
-		x.clusterIssuers = kind{name: "clusterissuers", informer: v1.ClusterIssuers().Informer(), may: mayFollow(client.ClusterIssuers())}
+		x.issuers = kind{name: "issuers", informer: v1.Issuers().Informer(), may: mayFollow(client.Issuers("")), lister: listsIn(client.Issuers)}
+		x.clusterIssuers = kind{name: "clusterissuers", informer: v1.ClusterIssuers().Informer(), may: mayFollow(client.ClusterIssuers()), lister: lists(client.ClusterIssuers())}
 	}
 	for _, k := range x.kinds() {
 		_ = k.informer.SetWatchErrorHandlerWithContext(func(context.Context, *cache.Reflector, error) {}) // already logged by follow
@@ -165,6 +165,8 @@ type kind struct {
 	name     string
 	informer cache.SharedIndexInformer
 	may      func(ctx context.Context) error // tries to
+	lister   lister
+	loaded   bool // by Load
 }
 
 // mayFollow returns what tries whether a kind may be listed and watched.
@@ -184,7 +186,7 @@ func mayFollow[L any](client interface {
 	}
 }
 
-func (k *kind) synced() bool { return k.informer != nil && k.informer.HasSynced() }
+func (k *kind) synced() bool { return k.informer != nil && (k.loaded || k.informer.HasSynced()) }
 
 // list returns the objects, nil if they are not followed.
 func (k *kind) list() []any {

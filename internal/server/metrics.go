@@ -34,6 +34,8 @@ func (w *Webhook) metrics(k *cluster.Cluster, requests *gate.Watcher) prometheus
 			func() float64 { return float64(len(k.Unnamed())) }),
 		gauge("signpost_challenges_waiting", "Challenges that wait inside cert-manager's queue because their record is not there.",
 			func() float64 { return float64(k.WaitingChallenges()) }),
+		gauge("signpost_challenges_processing", "Challenges that cert-manager works on now, whoever solves them.",
+			func() float64 { return float64(k.ProcessingChallenges()) }),
 		gauge("signpost_challenge_slots", "Challenges that cert-manager works on at a time, by default.",
 			func() float64 { return slots }),
 		gauge("signpost_webhook_certificate_expiry_timestamp_seconds", "When the certificate of the API port expires, in Unix time; 0 if it is not in a file.",

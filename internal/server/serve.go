@@ -113,7 +113,7 @@ func (w *Webhook) parts(r *replica, k *cluster.Cluster, id uuid.UUID) parts {
 		Strict: w.strict, Address: r.address, Redis: w.redis.URL != "", DNSService: w.dnsService, PrivateAddresses: w.private, GateConfiguration: w.gateConfiguration,
 		Mine: work.mine, ClusterID: id, Cluster: k, Store: r.store, Copy: r.copy, Checker: checker, Log: r.log,
 	})
-	collectors := []prometheus.Collector{s, w.metrics(k, requests)}
+	collectors := []prometheus.Collector{s, page, w.metrics(k, requests)}
 	if w.gate {
 		w.webhook.gate = gate.New(k, looks, w.creator(), r.log)
 		w.webhook.gate.Others = requests.Others

@@ -99,7 +99,7 @@ func (c *Collector) check(ctx context.Context, key string) schedule.Next {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.server = findings
-		c.memory.note(theServer, findings, time.Now())
+		c.note(theServer, findings)
 		return schedule.Next{In: serverInterval}
 	}
 	c.mu.Lock()
@@ -140,10 +140,10 @@ func (c *Collector) found(key string, w wish, findings []check.Finding, same boo
 	news := !slices.Equal(known.findings, findings)
 	known.findings, known.at = findings, now
 	if same {
-		c.memory.confirm(key, now)
+		c.noteUnchanged(key)
 	} else {
 		known.full = now
-		c.memory.note(key, findings, now)
+		c.note(key, findings)
 	}
 	switch {
 	case !slices.ContainsFunc(findings, func(f check.Finding) bool { return !f.Permits() }):

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/signpost-acme/signpost/internal/check"
 	"github.com/signpost-acme/signpost/internal/cluster"
@@ -90,6 +91,7 @@ type Collector struct {
 	service *service
 	gate    configuration
 	cas     authorities
+	looks   *prometheus.CounterVec
 	groups  map[cluster.OtherGroup]bool // named in the log; touched by Run alone
 
 	turns *schedule.Schedule[string] // by scope/domain, and theServer
@@ -113,7 +115,7 @@ const theServer = ""
 // New returns a Collector that knows nothing yet: see Run.
 func New(c Config) *Collector {
 	collector := &Collector{Config: c, service: newService(c.Cluster, c.DNSService, c.Log),
-		groups: map[cluster.OtherGroup]bool{}, domain: map[string]checked{}, memory: memory{}}
+		looks: newLooks(), groups: map[cluster.OtherGroup]bool{}, domain: map[string]checked{}, memory: memory{}}
 	collector.turns = schedule.New(checksAtOnce, collector.check)
 	return collector
 }

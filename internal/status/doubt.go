@@ -82,3 +82,24 @@ func (m memory) forget(wanted func(subject string) bool) {
 		}
 	}
 }
+
+// note takes what a look has found; c.mu is held.
+func (c *Collector) note(subject string, findings []check.Finding) {
+	c.memory.note(subject, findings, time.Now())
+	if subject == theServer {
+		return
+	}
+	worst := OK
+	for _, f := range findings {
+		if state := MarkOf(f).State; state.Worse(worst) {
+			worst = state
+		}
+	}
+	c.looks.WithLabelValues(string(worst)).Inc()
+}
+
+// noteUnchanged takes that a look has found the same as before; c.mu is held.
+func (c *Collector) noteUnchanged(subject string) {
+	c.memory.confirm(subject, time.Now())
+	c.looks.WithLabelValues(resultUnchanged).Inc()
+}

@@ -9,7 +9,7 @@ import (
 )
 
 // csvHeader names the columns of the CSV.
-var csvHeader = []string{"domain", "unicode", "scope", "state", "text", "certificates", "issuers", "expires", "renews", "record", "target", "todo"}
+var csvHeader = []string{"domain", "unicode", "scope", "state", "text", "certificates", "issuers", "expires", "renews", "record", "target", "todo", "outlook", "forecast", "outage", "unknownSince"}
 
 // WriteCSV writes domains for spreadsheets, as RFC 4180 has it: one a row, times in
 // RFC 3339.
@@ -19,16 +19,24 @@ func WriteCSV(w io.Writer, rows []*Row) error {
 	_ = c.Write(csvHeader) // the writer keeps its first error
 	for _, r := range rows {
 		var certificates, issuers []string
-		var renewal time.Time
+		var renewal, unknown time.Time
+		var forecast string
+		if d := r.Domain.Doubt; d != nil {
+			unknown = d.Since
+		}
 		for _, x := range r.Domain.Certificates {
 			certificates, issuers = append(certificates, x.Namespace+"/"+x.Name), append(issuers, x.Issuer)
 			if x.RenewalTime != nil && (renewal.IsZero() || x.RenewalTime.Before(renewal)) {
 				renewal = *x.RenewalTime
 			}
+			if f := x.Forecast; forecast == "" && f.Outlook == r.Outlook {
+				forecast = f.String()
+			}
 		}
 		cells := []string{
 			r.Domain.Name, r.Domain.Unicode, r.Domain.Scope, string(r.Mark.State), r.Mark.Text, strings.Join(certificates, " "), strings.Join(issuers, " "),
 			stamp(r.Expiry), stamp(renewal), r.Domain.Record.Name, r.Domain.Record.Value, r.Todo(),
+			string(r.Outlook), forecast, stamp(r.Domain.Risk()), stamp(unknown),
 		}
 		for i := range cells {
 			cells[i] = harmless(cells[i])

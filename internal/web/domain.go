@@ -17,13 +17,14 @@ type domainView struct {
 	Now      time.Time
 	Mark     Mark
 	Expiry   time.Time
+	Outlook  status.Outlook
 	Findings findings
 	Certs    []certificateView
 	Link     string // to it, from the first page: Path, or where it is on that page
 }
 
 func newDomainView(r *Row, now time.Time) domainView {
-	d := domainView{Domain: *r.Domain, Now: now, Mark: r.Mark, Expiry: r.Expiry, Findings: newFindings(r.Domain.Checks)}
+	d := domainView{Domain: *r.Domain, Now: now, Mark: r.Mark, Expiry: r.Expiry, Outlook: r.Outlook, Findings: newFindings(r.Domain.Checks)}
 	for _, c := range d.Certificates {
 		d.Certs = append(d.Certs, certificateView{c, c.Mark(now)})
 	}
@@ -37,6 +38,18 @@ func (d domainView) ID() string { return "domain-" + d.Scope + "-" + d.Name }
 // Path is where its own page is, from the first page.
 func (d domainView) Path() string {
 	return "domain/" + url.PathEscape(d.Scope) + "/" + url.PathEscape(d.Name)
+}
+
+// Danger is what is said of its renewal beside its state; empty if that is no reason to
+// look at it.
+func (d domainView) Danger() string {
+	switch d.Outlook {
+	case status.Expired:
+		return "expired"
+	case status.AtRisk:
+		return "renewal at risk"
+	}
+	return ""
 }
 
 // Short is a short ID, the same for every snapshot.

@@ -11,6 +11,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/signpost-acme/signpost/internal/status"
 )
 
 // maxSearch is how long what is searched for may be: longer than any domain.
@@ -19,12 +21,13 @@ const maxSearch = 300
 // Filter says which domains are wanted, and how. The zero value wants all.
 type Filter struct {
 	State     State
-	Search    string // words that must all be in names, records or certificates
-	Namespace string // of a Certificate
-	Issuer    string // kind/name
-	Expiry    string // one of expiries
-	Sort      string // one of sorts
-	Page      int    // from 1; 0 if none was asked for
+	Outlook   status.Outlook // of the Certificate that has the worst
+	Search    string         // words that must all be in names, records or certificates
+	Namespace string         // of a Certificate
+	Issuer    string         // kind/name
+	Expiry    string         // one of expiries
+	Sort      string         // one of sorts
+	Page      int            // from 1; 0 if none was asked for
 }
 
 // problem is a request that cannot be answered, in one sentence for people.
@@ -44,13 +47,14 @@ type choice struct{ Value, Title string }
 
 // The values of filters, in the order in which the page has them.
 var (
-	stateChoices  = []choice{{string(Failed), "Needs a change"}, {string(Unknown), "Not known"}, {string(Warning), "Warning"}, {string(Pending), "Under way"}, {string(OK), "Ready"}}
-	expiryChoices = []choice{{"expired", "Expired"}, {"7d", "Within 7 days"}, {"30d", "Within 30 days"}, {"90d", "Within 90 days"}, {"none", "No certificate yet"}}
-	sortChoices   = []choice{{"state", "The worst first"}, {"name", "By name"}, {"expiry", "By expiry"}}
+	stateChoices   = []choice{{string(Failed), "Needs a change"}, {string(Unknown), "Not known"}, {string(Warning), "Warning"}, {string(Pending), "Under way"}, {string(OK), "Ready"}}
+	outlookChoices = []choice{{string(status.Expired), "Expired"}, {string(status.AtRisk), "At risk"}, {string(status.Untold), "Not known"}, {string(status.Waiting), "Not issued yet"}, {string(status.Renewing), "Would pass"}}
+	expiryChoices  = []choice{{"expired", "Expired"}, {"7d", "Within 7 days"}, {"30d", "Within 30 days"}, {"90d", "Within 90 days"}, {"none", "No certificate yet"}}
+	sortChoices    = []choice{{"state", "The worst first"}, {"name", "By name"}, {"expiry", "By expiry"}}
 )
 
 // filters are the names of what can be asked for; "fragment" is the page's own.
-var filters = []string{"state", "q", "namespace", "issuer", "expires", "sort", "page"}
+var filters = []string{"state", "outlook", "q", "namespace", "issuer", "expires", "sort", "page"}
 
 // StateNames are the values of Filter.State.
 func StateNames() (names []string) {
@@ -76,13 +80,13 @@ func ParseFilter(query url.Values) (f Filter, err error) {
 		}
 	}
 	f = Filter{
-		State: State(query.Get("state")), Search: strings.TrimSpace(query.Get("q")), Namespace: strings.TrimSpace(query.Get("namespace")),
+		State: State(query.Get("state")), Outlook: status.Outlook(query.Get("outlook")), Search: strings.TrimSpace(query.Get("q")), Namespace: strings.TrimSpace(query.Get("namespace")),
 		Issuer: strings.TrimSpace(query.Get("issuer")), Expiry: query.Get("expires"), Sort: query.Get("sort"),
 	}
 	for _, v := range []struct {
 		name, value string
 		choices     []choice
-	}{{"state", string(f.State), stateChoices}, {"expires", f.Expiry, expiryChoices}, {"sort", f.Sort, sortChoices}} {
+	}{{"state", string(f.State), stateChoices}, {"outlook", string(f.Outlook), outlookChoices}, {"expires", f.Expiry, expiryChoices}, {"sort", f.Sort, sortChoices}} {
 		if v.value != "" && !slices.ContainsFunc(v.choices, func(c choice) bool { return c.Value == v.value }) {
 			return f, wrong("For %s there is no “%s”. There are %s.", v.name, shorten(v.value), values(v.choices))
 		}
@@ -120,6 +124,7 @@ func (f Filter) Query() string {
 		b.WriteString(cmp.Or(strings.Repeat("&", min(b.Len(), 1)), "?") + name + "=" + url.QueryEscape(value))
 	}
 	add("state", string(f.State))
+	add("outlook", string(f.Outlook))
 	add("q", f.Search)
 	add("namespace", f.Namespace)
 	add("issuer", f.Issuer)
@@ -138,7 +143,7 @@ func (f Filter) matcher(now time.Time) func(*Row) bool {
 		words[i] = strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(w, "*."), "_acme-challenge."), ".")
 	}
 	return func(e *Row) bool {
-		return (f.State == "" || f.State == e.Mark.State) && f.wantsCertificate(e) && wantsExpiry(f.Expiry, e.Expiry, now) &&
+		return (f.State == "" || f.State == e.Mark.State) && (f.Outlook == "" || f.Outlook == e.Outlook) && f.wantsCertificate(e) && wantsExpiry(f.Expiry, e.Expiry, now) &&
 			!slices.ContainsFunc(words, func(w string) bool { return !mentions(e, w) })
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/signpost-acme/signpost/internal/status"
 	"github.com/signpost-acme/signpost/internal/web"
 )
 
@@ -113,7 +114,7 @@ func TestBadInput(t *testing.T) {
 		{"?state=splendid", 400, "For state there is no “splendid”. There are failed, unknown, warning, pending, ok."},
 		{"?expires=5", 400, "There are expired, 7d, 30d, 90d, none."},
 		{"?sort=colour", 400, "There are state, name, expiry."},
-		{"?colour=red", 400, "There is no filter “colour”. There are state, q, namespace, issuer, expires, sort, page."},
+		{"?colour=red", 400, "There is no filter “colour”. There are state, outlook, q, namespace, issuer, expires, sort, page."},
 		{"?page=0", 400, "“0” is not the number of a page."},
 		{"?page=-1", 400, "“-1” is not the number of a page."},
 		{"?page=x", 400, "“x” is not the number of a page."},
@@ -280,7 +281,7 @@ func TestCSV(t *testing.T) {
 	if err != nil || len(rows) != 25 || w.Header().Get("Content-Type") != "text/csv; charset=utf-8; header=present" {
 		t.Fatalf("%v, %d rows, %s", err, len(rows), w.Header())
 	}
-	if got := strings.Join(rows[0], ","); got != "domain,unicode,scope,state,text,certificates,issuers,expires,renews,record,target,todo" {
+	if got := strings.Join(rows[0], ","); got != "domain,unicode,scope,state,text,certificates,issuers,expires,renews,record,target,todo,outlook,forecast,outage,unknownSince" {
 		t.Error(got)
 	}
 	if r := rows[1]; r[0] != "shop-00003.example.net" || r[3] != "failed" || r[4] != "Add this record" || r[5] != "customer-03/shop-00003" || r[7] != "" || !strings.HasPrefix(r[11], "Add the record") {
@@ -294,7 +295,7 @@ func TestCSV(t *testing.T) {
 
 // The query of a filter says what the filter says.
 func TestFilterQuery(t *testing.T) {
-	f := web.Filter{State: web.Failed, Search: "a&b=c #", Namespace: "n", Issuer: "Issuer/x", Expiry: "7d", Sort: "name", Page: 3}
+	f := web.Filter{State: web.Failed, Outlook: status.AtRisk, Search: "a&b=c #", Namespace: "n", Issuer: "Issuer/x", Expiry: "7d", Sort: "name", Page: 3}
 	query, err := url.ParseQuery(strings.TrimPrefix(f.Query(), "?"))
 	if err != nil {
 		t.Fatal(err)

@@ -20,7 +20,7 @@ const indexLifetime = 10 * time.Second
 type Index struct {
 	status.Snapshot
 	entries    []Row // in the snapshot's order
-	counts     map[State]int
+	tally      status.Tally
 	namespaces []string // of the Certificates, sorted
 	issuers    []string // kind/name, sorted
 	strip      strip
@@ -35,15 +35,17 @@ type Row struct {
 	Domain *status.Domain
 	Mark   Mark
 	Expiry time.Time // of the certificate that expires first; zero for none
+
+	Outlook status.Outlook // of the certificate that has the worst
 }
 
 // NewIndex derives what follows from a snapshot at the time now.
 func NewIndex(s status.Snapshot, now time.Time) *Index {
-	x := &Index{Snapshot: s, now: now, entries: make([]Row, len(s.Domains)), counts: map[State]int{}}
+	x := &Index{Snapshot: s, now: now, entries: make([]Row, len(s.Domains))}
 	namespaces, issuers := map[string]bool{}, map[string]bool{}
 	for i := range s.Domains {
 		d := &s.Domains[i]
-		e := Row{Domain: d, Mark: d.Mark(now)}
+		e := Row{Domain: d, Mark: d.Mark(now), Outlook: d.Outlook()}
 		for _, c := range d.Certificates {
 			namespaces[c.Namespace], issuers[c.Issuer] = true, true
 			if c.NotAfter != nil && (e.Expiry.IsZero() || c.NotAfter.Before(e.Expiry)) {
@@ -51,7 +53,7 @@ func NewIndex(s status.Snapshot, now time.Time) *Index {
 			}
 		}
 		x.entries[i] = e
-		x.counts[e.Mark.State]++
+		x.tally.Add(d, e.Mark)
 	}
 	x.namespaces, x.issuers = slices.Sorted(maps.Keys(namespaces)), slices.Sorted(maps.Keys(issuers))
 	x.strip = newStrip(x.entries, now)

@@ -20,6 +20,9 @@ const programPage = 500
 type document struct {
 	State    State  `json:"state"`    // the worst of all
 	Headline string `json:"headline"` // the same in words
+
+	Outlooks    map[status.Outlook]int `json:"outlooks"`              // certificates
+	FirstAtRisk *time.Time             `json:"firstAtRisk,omitempty"` // when the first certificate that is at risk expires
 	status.Snapshot
 	*Paging
 	Domains []domainDocument `json:"domains"` // instead of those of Snapshot; the last field
@@ -36,6 +39,8 @@ type Paging struct {
 type domainDocument struct {
 	State State  `json:"state"`
 	Text  string `json:"text"` // the same in words
+
+	Outlook status.Outlook `json:"outlook"` // of the certificate that has the worst
 	status.Domain
 }
 
@@ -85,7 +90,14 @@ func (x *Index) All() []*Row {
 // WriteJSON writes a document with those domains, one at a time.
 func (x *Index) WriteJSON(w io.Writer, rows []*Row, paging *Paging, now time.Time) error {
 	v := newView(x, now)
-	d := document{State: v.Mark.State, Headline: v.Mark.Text, Snapshot: v.Snapshot, Paging: paging, Domains: []domainDocument{}}
+	d := document{State: v.Mark.State, Headline: v.Mark.Text, Snapshot: v.Snapshot, Paging: paging, Outlooks: map[status.Outlook]int{}, Domains: []domainDocument{}}
+	for _, o := range status.Outlooks {
+		d.Outlooks[o] = x.tally.Outlooks[o]
+	}
+	if at := x.tally.FirstAtRisk; !at.IsZero() {
+		d.FirstAtRisk = &at
+	}
+	d.Doubt = listed(x.Doubt)
 	d.Records, d.Server, d.Replicas = list(d.Records), list(d.Server), list(d.Replicas)
 	head, err := json.MarshalIndent(d, "", "  ")
 	if err != nil {
@@ -120,11 +132,22 @@ func (x *Index) WriteJSON(w io.Writer, rows []*Row, paging *Paging, now time.Tim
 func domainOf(r *Row) domainDocument {
 	d := *r.Domain
 	d.Checks, d.Certificates, d.Requests = list(d.Checks), list(d.Certificates), list(d.Requests)
+	d.Doubt = listed(d.Doubt)
 	d.Challenges = list(slices.Clone(d.Challenges))
 	for i := range d.Challenges {
 		d.Challenges[i].Asked.Networks = list(d.Challenges[i].Asked.Networks)
 	}
-	return domainDocument{State: r.Mark.State, Text: r.Mark.Text, Domain: d}
+	return domainDocument{State: r.Mark.State, Text: r.Mark.Text, Outlook: r.Outlook, Domain: d}
+}
+
+// listed returns a doubt whose list is never null; nil for none.
+func listed(d *status.Doubt) *status.Doubt {
+	if d == nil {
+		return nil
+	}
+	copied := *d
+	copied.Known = list(d.Known)
+	return &copied
 }
 
 // refusePlainly is for programs.

@@ -35,7 +35,7 @@ type stateLink struct {
 }
 
 // choices are the options of the form's fields; none where people type.
-type choices struct{ State, Namespace, Issuer, Expiry, Sort []option }
+type choices struct{ State, Outlook, Namespace, Issuer, Expiry, Sort []option }
 
 type option struct {
 	Value, Title string
@@ -93,7 +93,7 @@ func (x *Index) states(f Filter) (links []stateLink) {
 	}
 	add("", Mark{State: "", Text: "All " + count(len(x.entries))})
 	for _, c := range stateChoices {
-		if n := x.counts[State(c.Value)]; n > 0 {
+		if n := x.tally.Domains[State(c.Value)]; n > 0 {
 			add(State(c.Value), Mark{State: State(c.Value), Text: c.Title + " " + count(n)})
 		}
 	}
@@ -112,7 +112,7 @@ func (x *Index) choices(f Filter) choices {
 		return out
 	}
 	return choices{
-		State: options(stateChoices, "any", string(f.State)), Expiry: options(expiryChoices, "any", f.Expiry), Sort: options(sortChoices, "", f.Sort),
+		State: options(stateChoices, "any", string(f.State)), Outlook: options(outlookChoices, "any", string(f.Outlook)), Expiry: options(expiryChoices, "any", f.Expiry), Sort: options(sortChoices, "", f.Sort),
 		Namespace: options(names(x.namespaces), "any", f.Namespace), Issuer: options(names(x.issuers), "any", f.Issuer),
 	}
 }

@@ -23,6 +23,7 @@ type view struct {
 	Tiles      []tile
 	Attention  []domainView // the first domains that are not ready
 	More       int          // how many more are not
+	Tally      *status.Tally
 	ServerMark Mark
 	Findings   findings
 	One        *domainView // the domain that the page is about; nil for all
@@ -45,7 +46,7 @@ func newView(x *Index, now time.Time) view {
 		s.At = now
 	}
 	v := view{Snapshot: s, Now: now, ServerMark: markServer(s.Server), Findings: newFindings(s.Server)}
-	domains := markDomains(x.counts, len(x.entries), s.Cluster, "")
+	domains := markDomains(x.tally.Domains, len(x.entries), s.Cluster, "")
 	v.Tiles = []tile{
 		{"server", "DNS server", v.ServerMark, map[State]string{
 			Warning: "The DNS server works, with a warning",
@@ -68,6 +69,7 @@ func newView(x *Index, now time.Time) view {
 // is not there any more is the last one: the list gets shorter while somebody reads.
 func newList(x *Index, f Filter, now time.Time, lenient bool) (view, error) {
 	v := newView(x, now)
+	v.Tally = &x.tally
 	var err error
 	if v.listView, err = x.list(f, now, lenient); err != nil {
 		return v, err
@@ -82,7 +84,7 @@ func newList(x *Index, f Filter, now time.Time, lenient bool) (view, error) {
 			break
 		}
 		if len(v.Attention) == maxLinks {
-			v.More = len(x.entries) - x.counts[OK] - maxLinks
+			v.More = len(x.entries) - x.tally.Domains[OK] - maxLinks
 			break
 		}
 		d := newDomainView(r, now)
@@ -98,7 +100,7 @@ func domainsHeadline(x *Index, cluster string) string {
 	if cluster != "" {
 		return "The domains are not known"
 	}
-	return markDomains(x.counts, len(x.entries), "", plural(len(x.entries), " domain", " domains")).Text
+	return markDomains(x.tally.Domains, len(x.entries), "", plural(len(x.entries), " domain", " domains")).Text
 }
 
 // headline is the worst state of all in one sentence.

@@ -76,7 +76,7 @@ func TestMonitoring(t *testing.T) {
 		}
 	}
 	alerts := regexp.MustCompile(`"alert":"(\w+)"`).FindAllStringSubmatch(string(rules), -1)
-	if len(alerts) != 8 {
+	if len(alerts) != 11 {
 		t.Errorf("alerts: %v", alerts)
 	}
 	without, _ := json.Marshal(get[*unstructured.Unstructured](t, must(t, "orderGate.enabled=false", "metrics.prometheusRule.enabled=true"), "PrometheusRule/signpost").Object)
@@ -84,7 +84,7 @@ func TestMonitoring(t *testing.T) {
 		t.Errorf("the alerts do not go by orderGate.enabled:\n%s\n%s", rules, without)
 	}
 	alerts = append(alerts, regexp.MustCompile(`"alert":"(SignpostQueue\w+)"`).FindAllStringSubmatch(string(without), -1)...)
-	if len(alerts) != 9 {
+	if len(alerts) != 12 {
 		t.Errorf("alerts: %v", alerts)
 	}
 	rules = append(rules, without...)

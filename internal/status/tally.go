@@ -1,0 +1,50 @@
+package status
+
+import "time"
+
+// Tally counts what a list of domains comes to. The zero value counts none.
+type Tally struct {
+	Domains  map[State]int
+	Outlooks map[Outlook]int // of certificates, each once
+
+	FirstAtRisk  time.Time // when the first certificate that is at risk expires; zero for none
+	WaitingSince time.Time // since when the request waits that has waited the longest; zero for none
+
+	seen map[string]bool // certificates, by namespace/name
+}
+
+// Add counts a domain, whose state is mark.
+func (t *Tally) Add(d *Domain, mark Mark) {
+	if t.Domains == nil {
+		t.Domains, t.Outlooks, t.seen = map[State]int{}, map[Outlook]int{}, map[string]bool{}
+	}
+	t.Domains[mark.State]++
+	for i := range d.Certificates {
+		c := &d.Certificates[i]
+		if key := c.Namespace + "/" + c.Name; !t.seen[key] {
+			t.seen[key] = true
+			t.foresee(c.Forecast)
+		}
+	}
+	for _, r := range d.Requests {
+		if r.Refused == "" && (t.WaitingSince.IsZero() || r.Since.Before(t.WaitingSince)) {
+			t.WaitingSince = r.Since
+		}
+	}
+}
+
+func (t *Tally) foresee(f Forecast) {
+	t.Outlooks[f.Outlook]++
+	if f.Outlook == AtRisk && f.Outage != nil && (t.FirstAtRisk.IsZero() || f.Outage.Before(t.FirstAtRisk)) {
+		t.FirstAtRisk = *f.Outage
+	}
+}
+
+// AtRisk is how many certificates will expire before they are renewed.
+func (t *Tally) AtRisk() int { return t.Outlooks[AtRisk] }
+
+// Expired is how many certificates have.
+func (t *Tally) Expired() int { return t.Outlooks[Expired] }
+
+// InDanger is how many certificates have expired, or will before they are renewed.
+func (t *Tally) InDanger() int { return t.Expired() + t.AtRisk() }
