@@ -27,6 +27,7 @@ var parts = []part{
 	{"scale", "Many names, many changes", scale},
 	{"ready", "From apply to Ready", ready},
 	{"fleet", "A thousand domains that wait", fleet},
+	{"domains", "Ten thousand domains", manyDomains},
 	{name: "profile", measure: profile},
 }
 
@@ -44,7 +45,7 @@ func main() {
 			}
 			return 0
 		}
-		fmt.Fprintln(os.Stderr, "usage: bench peers | scale | ready | fleet | profile")
+		fmt.Fprintln(os.Stderr, "usage: bench peers | scale | ready | fleet | domains | profile")
 		return 2
 	})
 }
