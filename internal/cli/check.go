@@ -22,6 +22,12 @@ const (
 	manyDomains   = 20 // from here on progress is shown, each time so many are done
 )
 
+// What the flags are for of the commands that look at the DNS.
+const (
+	privateAddressesHelp = "let nameservers have addresses that the Internet cannot reach, for a CA of your own that reaches them"
+	resolverOnlyHelp     = "ask the resolver for the domains' records, and not the domains' own DNS servers, where those cannot be reached: what it remembers may be old"
+)
+
 func newCheckCommand() *cobra.Command {
 	d := &domains{outputs: []string{"table", "json"}, needsZone: true, withDomains: true}
 	var (
@@ -77,8 +83,8 @@ Exit code: 0 no check failed, 1 one failed or could not be made, 2 wrong usage.`
 	fs.StringArrayVar(&ca.Identities, "ca", nil, "CA that must be allowed to issue by the domains' CAA records, by the name that it has there, for example letsencrypt.org; repeat for more (default: CAA is not checked)")
 	fs.StringVar(&ca.AccountURI, "account-uri", "", "ACME account that CAA records must let the CA issue to, as in the Issuer's status.acme.uri (default: a record that names an account is a warning)")
 	persist.addFlags(fs, "check also the TXT record of dns-persist-01, a preview of a draft that nothing here depends on; for *.domain with policy=wildcard; needs --ca and --account-uri")
-	fs.BoolVar(&private, "private-addresses", false, "let nameservers have addresses that the Internet cannot reach, for a CA of your own that reaches them")
-	fs.BoolVar(&resolverOnly, "resolver-only", false, "ask the resolver for the domains' records, and not the domains' own DNS servers, where those cannot be reached: what it remembers may be old")
+	fs.BoolVar(&private, "private-addresses", false, privateAddressesHelp)
+	fs.BoolVar(&resolverOnly, "resolver-only", false, resolverOnlyHelp)
 	fs.Uint16Var(&port, "authoritative-port", 0, "port of authoritative servers, for tests")
 	_ = fs.MarkHidden("authoritative-port")
 	return cmd

@@ -15,7 +15,6 @@ import (
 	"github.com/spf13/cobra"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/signpost-acme/signpost/internal/check"
 	"github.com/signpost-acme/signpost/internal/cluster"
@@ -26,16 +25,15 @@ import (
 
 // issueSettings are the flags of issue.
 type issueSettings struct {
-	kubeconfig string
-	context    string
-	namespace  string
-	issuer     string // kind/name
-	name       string
-	secret     string
-	zoneName   string
-	scope      string // of ClusterIssuers
-	resolvers  []string
-	timeout    time.Duration
+	kube
+	namespace string
+	issuer    string // kind/name
+	name      string
+	secret    string
+	zoneName  string
+	scope     string // of ClusterIssuers
+	resolvers []string
+	timeout   time.Duration
 }
 
 func newIssueCommand() *cobra.Command {
@@ -66,8 +64,7 @@ certificate is Ready. Issuance goes on when you stop waiting.`,
 	fs.StringVar(&s.name, "name", "", "name of the Certificate (default: from the domain)")
 	fs.StringVar(&s.secret, "secret", "", "name of the Secret that gets the certificate (default: the Certificate's name)")
 	fs.DurationVar(&s.timeout, "timeout", 0, "how long to wait; 0: until it is Ready")
-	fs.StringVar(&s.kubeconfig, "kubeconfig", "", "kubeconfig file (default: as kubectl)")
-	fs.StringVar(&s.context, "context", "", "context in it (default: the current one)")
+	s.kube.addFlags(fs)
 	fs.StringVar(&s.zoneName, "zone", "", "zone that Signpost serves (default: asked from the cluster)")
 	fs.StringVar(&s.scope, "cluster-namespace", "", "cert-manager's cluster resource namespace (default: asked from the cluster, or cert-manager)")
 	server.AddResolverFlag(fs, &s.resolvers)
@@ -105,14 +102,10 @@ type issuing struct {
 
 // prepare finds out everything that is needed before anything is changed.
 func (s *issueSettings) prepare(ctx context.Context, names []string) (*issuing, error) {
-	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	rules.ExplicitPath = s.kubeconfig
-	config := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: s.context})
-	rest, err := config.ClientConfig()
+	rest, config, err := s.connect()
 	if err != nil {
-		return nil, fmt.Errorf("no cluster is known: %w; give --kubeconfig, or set KUBECONFIG", err)
+		return nil, err
 	}
-	rest.Timeout = 10 * time.Second
 	if s.namespace == "" {
 		if s.namespace, _, err = config.Namespace(); err != nil {
 			return nil, fmt.Errorf("no namespace is known: %w; give --namespace", err)

@@ -17,7 +17,7 @@ const module = "github.com/signpost-acme/signpost"
 // {check, cluster, store} → provider → zone.
 var rooms = map[string][]string{
 	"":                   {"internal/cli"},
-	"internal/cli":       {"internal/server", "internal/check", "internal/cluster", "internal/zone", "internal/version", "solver"},
+	"internal/cli":       {"internal/server", "internal/status", "internal/web", "internal/check", "internal/cluster", "internal/zone", "internal/version", "solver"},
 	"internal/server":    {"internal/gate", "internal/status", "internal/web", "solver", "dnsserve", "internal/check", "internal/cluster", "internal/store", "internal/zone", "internal/version"},
 	"internal/web":       {"internal/status", "internal/check", "internal/cluster", "internal/zone"},
 	"internal/status":    {"internal/check", "internal/cluster", "internal/schedule", "internal/store", "internal/zone"},

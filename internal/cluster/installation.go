@@ -56,14 +56,9 @@ func (c *Client) Installation(ctx context.Context, group string) (i Installation
 // over all replicas. It reads the status page through the API server, with the
 // user's own rights; an error means that this cannot be done.
 func (c *Client) Asked(ctx context.Context, namespace, name string) (uint64, error) {
-	if c.statusService == "" {
-		return 0, errors.New("the installation does not say where its status page is")
-	}
-	where, service, _ := strings.Cut(c.statusService, "/")
-	raw, err := c.kube.CoreV1().RESTClient().Get().Namespace(where).Resource("services").Name(service).
-		SubResource("proxy").Suffix("status.json").DoRaw(ctx)
+	raw, err := c.StatusPage(ctx)
 	if err != nil {
-		return 0, Explain(err, "reading the status page")
+		return 0, err
 	}
 	var status struct {
 		Domains []struct {
@@ -84,4 +79,17 @@ func (c *Client) Asked(ctx context.Context, namespace, name string) (uint64, err
 		}
 	}
 	return 0, nil
+}
+
+// StatusPage reads the status page, as JSON, through the API server with the user's own
+// rights. It knows where that is once Installation has been read; an error means that
+// it cannot be read.
+func (c *Client) StatusPage(ctx context.Context) ([]byte, error) {
+	if c.statusService == "" {
+		return nil, errors.New("the installation does not say where its status page is")
+	}
+	where, service, _ := strings.Cut(c.statusService, "/")
+	raw, err := c.kube.CoreV1().RESTClient().Get().Namespace(where).Resource("services").Name(service).
+		SubResource("proxy").Suffix("status.json").DoRaw(ctx)
+	return raw, Explain(err, "reading the status page")
 }

@@ -56,6 +56,14 @@ var (
 // filters are the names of what can be asked for; "fragment" is the page's own.
 var filters = []string{"state", "outlook", "q", "namespace", "issuer", "expires", "sort", "page"}
 
+// OutlookNames are the values of Filter.Outlook.
+func OutlookNames() (names []string) {
+	for _, c := range outlookChoices {
+		names = append(names, c.Value)
+	}
+	return names
+}
+
 // StateNames are the values of Filter.State.
 func StateNames() (names []string) {
 	for _, c := range stateChoices {

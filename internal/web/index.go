@@ -116,3 +116,14 @@ func (c *indexes) of(s status.Snapshot, now time.Time) *Index {
 func same(a, b status.Snapshot) bool {
 	return a.At.Equal(b.At) && len(a.Domains) == len(b.Domains) && len(a.Domains) > 0 && &a.Domains[0] == &b.Domains[0]
 }
+
+// Tally counts what the domains come to.
+func (x *Index) Tally() *status.Tally { return &x.tally }
+
+// ServerMark is the state of the delegation and of our DNS server.
+func (x *Index) ServerMark() Mark { return markServer(x.Server) }
+
+// DomainsMark is the worst state of the domains, and how many are in it.
+func (x *Index) DomainsMark() Mark {
+	return Mark{State: markDomains(x.tally.Domains, len(x.entries), x.Cluster, "").State, Text: domainsHeadline(x, x.Cluster)}
+}

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -25,7 +26,7 @@ type document struct {
 	FirstAtRisk *time.Time             `json:"firstAtRisk,omitempty"` // when the first certificate that is at risk expires
 	status.Snapshot
 	*Paging
-	Domains []domainDocument `json:"domains"` // instead of those of Snapshot; the last field
+	Domains []DomainDocument `json:"domains"` // instead of those of Snapshot; the last field
 }
 
 // Paging says which of the domains a document has.
@@ -36,7 +37,8 @@ type Paging struct {
 	Pages    int `json:"pages"`
 }
 
-type domainDocument struct {
+// DomainDocument is what programs are told of a domain.
+type DomainDocument struct {
 	State State  `json:"state"`
 	Text  string `json:"text"` // the same in words
 
@@ -90,7 +92,7 @@ func (x *Index) All() []*Row {
 // WriteJSON writes a document with those domains, one at a time.
 func (x *Index) WriteJSON(w io.Writer, rows []*Row, paging *Paging, now time.Time) error {
 	v := newView(x, now)
-	d := document{State: v.Mark.State, Headline: v.Mark.Text, Snapshot: v.Snapshot, Paging: paging, Outlooks: map[status.Outlook]int{}, Domains: []domainDocument{}}
+	d := document{State: v.Mark.State, Headline: v.Mark.Text, Snapshot: v.Snapshot, Paging: paging, Outlooks: map[status.Outlook]int{}, Domains: []DomainDocument{}}
 	for _, o := range status.Outlooks {
 		d.Outlooks[o] = x.tally.Outlooks[o]
 	}
@@ -110,7 +112,7 @@ func (x *Index) WriteJSON(w io.Writer, rows []*Row, paging *Paging, now time.Tim
 	out := bufio.NewWriterSize(w, 32<<10)
 	_, _ = out.Write(head) // the writer keeps its first error
 	for i, r := range rows {
-		text, err := json.MarshalIndent(domainOf(r), "    ", "  ")
+		text, err := json.MarshalIndent(r.Document(), "    ", "  ")
 		if err != nil {
 			return err
 		}
@@ -129,7 +131,8 @@ func (x *Index) WriteJSON(w io.Writer, rows []*Row, paging *Paging, now time.Tim
 	return out.Flush()
 }
 
-func domainOf(r *Row) domainDocument {
+// Document is the domain for programs. Its lists are never null.
+func (r *Row) Document() DomainDocument {
 	d := *r.Domain
 	d.Checks, d.Certificates, d.Requests = list(d.Checks), list(d.Certificates), list(d.Requests)
 	d.Doubt = listed(d.Doubt)
@@ -137,7 +140,7 @@ func domainOf(r *Row) domainDocument {
 	for i := range d.Challenges {
 		d.Challenges[i].Asked.Networks = list(d.Challenges[i].Asked.Networks)
 	}
-	return domainDocument{State: r.Mark.State, Text: r.Mark.Text, Outlook: r.Outlook, Domain: d}
+	return DomainDocument{State: r.Mark.State, Text: r.Mark.Text, Outlook: r.Outlook, Domain: d}
 }
 
 // listed returns a doubt whose list is never null; nil for none.
@@ -165,4 +168,14 @@ func list[T any](l []T) []T {
 		return []T{}
 	}
 	return l
+}
+
+// ReadJSON reads what WriteJSON has written, of this version or another: what the other
+// does not say is left empty, and the forecasts are made anew.
+func ReadJSON(text []byte) (s status.Snapshot, err error) {
+	if err = json.Unmarshal(text, &s); err != nil {
+		return s, fmt.Errorf("the status page is not as it should be: %w", err)
+	}
+	status.Foresee(s.Domains, s.At)
+	return s, nil
 }

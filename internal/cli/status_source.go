@@ -1,0 +1,197 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/client-go/rest"
+
+	"github.com/signpost-acme/signpost/internal/check"
+	"github.com/signpost-acme/signpost/internal/cluster"
+	"github.com/signpost-acme/signpost/internal/status"
+	"github.com/signpost-acme/signpost/internal/version"
+	"github.com/signpost-acme/signpost/internal/web"
+	"github.com/signpost-acme/signpost/internal/zone"
+	"github.com/signpost-acme/signpost/solver"
+)
+
+// oldPage is how old what the status page knows may be; replicas' clocks may differ from
+// this machine's.
+const oldPage = 2 * time.Minute
+
+// source is where status has its snapshots from: the status page, and where that cannot
+// be read, the cluster and this machine's own look at the DNS.
+type source struct {
+	settings  *statusSettings
+	client    *cluster.Client
+	rest      *rest.Config
+	group     string
+	installed cluster.Installation
+	errs      io.Writer
+	noted     map[string]bool // has been said on errs
+
+	name   string // of where the last snapshot came from
+	here   *here  // nil while the page can be read
+	looked bool   // progress has been shown once
+}
+
+// here is a look from this machine.
+type here struct {
+	cluster *cluster.Cluster
+	survey  *status.Collector
+}
+
+// prepare finds out how Signpost was set up in the cluster.
+func (s *statusSettings) prepare(ctx context.Context) (*source, error) {
+	config, _, err := s.connect()
+	if err != nil {
+		return nil, err
+	}
+	config.QPS, config.Burst = 50, 100 // thousands of Certificates are many pages
+	client, err := cluster.NewClient(config, solver.Name)
+	if err != nil {
+		return nil, err
+	}
+	group, err := s.chooseGroup(ctx, client)
+	if err != nil {
+		return nil, err
+	}
+	installed, err := client.Installation(ctx, group)
+	return &source{settings: s, client: client, rest: config, group: group, installed: installed, noted: map[string]bool{}}, err
+}
+
+// chooseGroup returns the installation that was asked for, or the only one that Issuers
+// use.
+func (s *statusSettings) chooseGroup(ctx context.Context, client *cluster.Client) (string, error) {
+	if s.group != "" {
+		return s.group, nil
+	}
+	issuers, err := client.Issuers(ctx, s.namespace)
+	if err != nil && len(issuers) == 0 {
+		return "", err
+	}
+	var groups []string
+	for _, i := range issuers {
+		if !slices.Contains(groups, i.Group) {
+			groups = append(groups, i.Group)
+		}
+	}
+	switch len(groups) {
+	case 0:
+		return "", fmt.Errorf("no Issuer that you may read uses Signpost; create one, with solverName %s, or give --namespace", solver.Name)
+	case 1:
+		return groups[0], nil
+	}
+	return "", usageError{"several installations of Signpost are used; choose one with --group-name: " + strings.Join(groups, ", ")}
+}
+
+// snapshot looks once. It has the domains that are in question.
+func (s *source) snapshot(ctx context.Context) (status.Snapshot, error) {
+	if !s.settings.here && s.here == nil {
+		x, err := s.page(ctx)
+		if err == nil || ctx.Err() != nil || s.name != "" { // what could be read once is read again
+			return x, err
+		}
+		s.note("%v; the records are looked up from this machine instead", err)
+	}
+	if s.here == nil {
+		h, err := s.newHere()
+		if err != nil {
+			return status.Snapshot{}, err
+		}
+		s.here = h
+	}
+	return s.fromHere(ctx)
+}
+
+// page reads the status page. One that does not know the Certificates is no better than
+// none.
+func (s *source) page(ctx context.Context) (x status.Snapshot, err error) {
+	text, err := s.client.StatusPage(ctx)
+	if err != nil {
+		return x, err
+	}
+	if x, err = web.ReadJSON(text); err != nil {
+		return x, err
+	}
+	if x.Cluster != "" {
+		return x, fmt.Errorf("the status page: %s", x.Cluster)
+	}
+	if age := time.Since(x.At); age > oldPage {
+		s.note("the status page has not looked for %v; what it knows is so old", age.Round(time.Second))
+	}
+	s.name = "status page"
+	x.Domains = slices.DeleteFunc(x.Domains, func(d status.Domain) bool { return !s.settings.wants(d) })
+	if namespace := s.settings.namespace; namespace != "" {
+		for i := range x.Domains {
+			d := &x.Domains[i]
+			d.Certificates = slices.DeleteFunc(d.Certificates, func(c status.Certificate) bool { return c.Namespace != namespace })
+		}
+	}
+	return x, nil
+}
+
+func (s *source) newHere() (*here, error) {
+	z, err := zone.New(cmp.Or(s.settings.zoneName, s.installed.Zone, s.group))
+	if err != nil {
+		return nil, fmt.Errorf("%w; give the zone that Signpost serves with --zone", err)
+	}
+	namespace, log := cmp.Or(s.settings.scope, s.installed.Namespace, "cert-manager"), slog.New(slog.DiscardHandler)
+	k, err := cluster.New(cluster.Config{
+		Rest: s.rest, Group: s.group, Solver: solver.Name, Namespace: namespace, Strict: s.installed.Strict, Zone: z, Gate: s.installed.Gate,
+		Unchecked: solver.Unchecked, Challenges: true, Certificates: true, Requests: true, Log: log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &here{cluster: k, survey: status.New(status.Config{
+		Version: version.String(), Zone: z, Group: s.group, Namespace: namespace, Strict: s.installed.Strict, PrivateAddresses: s.settings.private,
+		Cluster: told{k}, Checker: &check.Checker{Zone: z, Resolvers: s.settings.resolvers, ResolverOnly: s.settings.only, PrivateAddresses: s.settings.private, Namespaces: k.Scopes}, Log: log,
+	})}, nil
+}
+
+// told is a cluster whose gate's settings a user does not know: why a request can never
+// be let through is the gate's to say.
+type told struct{ *cluster.Cluster }
+
+// Requests returns those that wait.
+func (t told) Requests() (list []cluster.Request) {
+	for _, r := range t.Cluster.Requests() {
+		r.Refused = ""
+		list = append(list, r)
+	}
+	return list
+}
+
+// fromHere reads the cluster, and looks at the DNS from this machine.
+func (s *source) fromHere(ctx context.Context) (status.Snapshot, error) {
+	missing, err := s.here.cluster.Load(ctx, s.settings.namespace)
+	if err != nil {
+		return status.Snapshot{}, err
+	}
+	for _, m := range missing {
+		s.note("%v", m)
+	}
+	s.name = "this machine"
+	first := !s.looked
+	s.looked = true
+	return s.here.survey.Survey(ctx, s.settings.wants, func(done, all int) {
+		if first && all > manyDomains && (done%(10*manyDomains) == 0 || done == all) {
+			fmt.Fprintf(s.errs, "looked at %d of %d domains\n", done, all)
+		}
+	}), nil
+}
+
+// note says something beside the result, once.
+func (s *source) note(format string, args ...any) {
+	if text := fmt.Sprintf(format, args...); !s.noted[text] {
+		s.noted[text] = true
+		fmt.Fprintf(s.errs, "note: %s\n", text)
+	}
+}
