@@ -45,11 +45,8 @@ func (c *Collector) wish(domains []Domain, cas map[string]ca) {
 	wishes := make(map[string]wish, len(domains))
 	for i := range domains {
 		d := &domains[i]
-		target, err := c.Zone.Target(d.Scope, d.Name)
-		if err != nil {
-			continue // domainOf has let none through
-		}
-		wishes[d.key()] = wish{d.Scope, d.Name, target, cas[d.key()], attentionOf(d)}
+		n := c.names.of(d.Scope, d.Name)
+		wishes[n.key] = wish{d.Scope, d.Name, n.target, cas[n.key], attentionOf(d)}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -138,6 +135,7 @@ func (c *Collector) found(key string, w wish, findings []check.Finding, same boo
 	defer c.mu.Unlock()
 	known := c.domain[key]
 	news := !slices.Equal(known.findings, findings)
+	c.news = c.news || news
 	known.findings, known.at = findings, now
 	if same {
 		c.noteUnchanged(key)

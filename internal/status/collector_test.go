@@ -32,6 +32,7 @@ type fakeWorld struct {
 	unnamed      []cluster.IssuerRef
 	groups       []cluster.OtherGroup
 	follows      bool
+	lists, busy  uint64 // calls of Changes, and whether each returns another number
 	problem      string
 	addresses    []netip.Addr
 	hosts        []string
@@ -45,6 +46,7 @@ type fakeWorld struct {
 	findings    map[string][]check.Finding // by scope/domain
 	delegation  []check.Finding
 	checksTake  time.Duration
+	answer      func(domain string) []check.Finding
 	hangs       func(domain string) bool           // until the deadline
 	asks        int                                // calls of Asked
 	found       map[uuid.UUID]map[uuid.UUID][]byte // by cluster and target
@@ -64,6 +66,7 @@ func (f *fakeWorld) set(change func()) { f.mu.Lock(); defer f.mu.Unlock(); chang
 func (f *fakeWorld) Certificates() []cluster.Certificate { return read(f, &f.certificates) }
 func (f *fakeWorld) Challenges() []cluster.Challenge     { return read(f, &f.challenges) }
 func (f *fakeWorld) Holder(c cluster.Challenge) string   { return read(f, &f.holders)[c.Name] }
+func (f *fakeWorld) Changes() (n uint64)                 { f.set(func() { f.lists++; n = f.lists * f.busy }); return n }
 func (f *fakeWorld) FollowsCertificates() bool           { return read(f, &f.follows) }
 func (f *fakeWorld) OtherGroups() []cluster.OtherGroup   { return read(f, &f.groups) }
 func (f *fakeWorld) Requests() []cluster.Request         { return read(f, &f.requests) }
@@ -145,6 +148,9 @@ func (f *fakeWorld) Domain(ctx context.Context, scope, domain string, ca check.C
 	if ctx.Err() != nil {
 		return []check.Finding{{Check: "cname-unknown", Status: check.Unknown}}
 	}
+	if f.answer != nil {
+		return f.answer(domain)
+	}
 	if list := f.findings[scope+"/"+domain]; list != nil {
 		return list
 	}
@@ -160,7 +166,7 @@ func collecting(t *testing.T, f *fakeWorld, change func(*Config), test func(t *t
 		if err != nil {
 			t.Fatal(err)
 		}
-		f.follows = true
+		f.follows, f.busy = true, 1
 		if f.replicas == nil {
 			f.replicas = []string{"10.0.0.1:53", "10.0.0.2:53"}
 		}

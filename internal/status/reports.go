@@ -70,5 +70,6 @@ func (c *Collector) hear(ctx context.Context) {
 		known.findings, known.at, known.bad = r.Findings, r.At, r.Bad
 		c.domain[key] = known
 		c.memory.take(key, r)
+		c.news = true
 	}
 }

@@ -32,6 +32,7 @@ func (*wellWorld) Certificates() []cluster.Certificate {
 	return []cluster.Certificate{{Namespace: "shop", Name: "c", Scope: "cert-manager", DNSNames: []string{"example.com"}, Ready: true}}
 }
 func (*wellWorld) Challenges() []cluster.Challenge                              { return nil }
+func (*wellWorld) Changes() uint64                                              { return 0 }
 func (*wellWorld) Holder(cluster.Challenge) string                              { return "" }
 func (*wellWorld) FollowsCertificates() bool                                    { return true }
 func (*wellWorld) OtherGroups() []cluster.OtherGroup                            { return nil }
