@@ -210,6 +210,9 @@ func allLookedAt(ctx context.Context, n int) error {
 		if err := pause(ctx, 2*time.Second); err != nil { // each answer is megabytes
 			return err
 		}
+		if err := pause(ctx, 2*time.Second); err != nil { // each answer is megabytes
+			return err
+		}
 		for i := range 2 {
 			body, _, err := fetch(ctx, fmt.Sprintf("http://%s:8080/status.json", world.ReplicaAddress(i)), "")
 			if err != nil {
