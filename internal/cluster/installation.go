@@ -90,6 +90,6 @@ func (c *Client) StatusPage(ctx context.Context) ([]byte, error) {
 	}
 	where, service, _ := strings.Cut(c.statusService, "/")
 	raw, err := c.kube.CoreV1().RESTClient().Get().Namespace(where).Resource("services").Name(service).
-		SubResource("proxy").Suffix("status.json").DoRaw(ctx)
+		SubResource("proxy").Suffix("status.json").Timeout(0).DoRaw(ctx) // else "?timeout=" is passed on, and the page has no such filter
 	return raw, Explain(err, "reading the status page")
 }

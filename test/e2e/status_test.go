@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -79,7 +80,7 @@ func TestStatusIsAPlugin(t *testing.T) {
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+w.Kubeconfig, "PATH="+dir+string(os.PathListSeparator)+os.Getenv("PATH"))
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
+		t.Fatalf("%v\n%s\n%s", err, out, stderrOf(err))
 	}
 	var d struct {
 		From  string
@@ -88,4 +89,12 @@ func TestStatusIsAPlugin(t *testing.T) {
 	if err := json.Unmarshal(out, &d); err != nil || d.From != "status page" || d.Total != 0 {
 		t.Errorf("%v: %+v\n%s", err, d, out)
 	}
+}
+
+// stderrOf is what a command that has failed has said beside its output.
+func stderrOf(err error) []byte {
+	if failed := (*exec.ExitError)(nil); errors.As(err, &failed) {
+		return failed.Stderr
+	}
+	return nil
 }
