@@ -12,7 +12,7 @@ import (
 	"github.com/signpost-acme/signpost/internal/store"
 )
 
-// What is kept of challenges: about half a kilobyte each, in the memory of a replica
+// What is kept of challenges: some 640 octets each, in the memory of a replica
 // alone. keptInAll ≥ the challenges of a mass re-issue that are under way at a time,
 // which cert-manager limits to 60.
 const (

@@ -3,6 +3,7 @@ package status
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"testing"
 	"time"
 
@@ -152,4 +153,35 @@ func TestHistoryIsBounded(t *testing.T) {
 	if n := len(w.of("n1.example.com")[0].Asked.Networks); n != keptNetworks {
 		t.Errorf("%d networks are kept", n)
 	}
+}
+
+// What docs/performance.md says that a challenge of the past costs.
+func TestHistoryIsSmall(t *testing.T) {
+	const most = 1 << 10 // octets
+	w := newHistoryWorld()
+	heap := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := heap()
+	for i := range keptInAll {
+		c := w.challenge(fmt.Sprintf("wildcard-shop-%05d-example-com-1-1234567890-0987654321", i), fmt.Sprintf("shop-%05d.example.com", i), "")
+		c.Key = fmt.Sprintf("%043d", i)
+		id, _ := w.targetOf("web", c.Domain)
+		w.Challenge(c, false)
+		w.Values(id, []string{c.Key}, nil)
+		w.Asked(id, Asked{Answered: 9, Networks: []string{fmt.Sprintf("192.0.%d.0/24", i%256), "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/48", "192.0.2.0/24"}})
+		c.State = "valid"
+		w.Challenge(c, false)
+		w.Values(id, nil, nil)
+		w.Challenge(c, true)
+	}
+	if each := (heap() - before) / keptInAll; each > most {
+		t.Errorf("%d octets each, more than %d", each, most)
+	} else {
+		t.Logf("%d octets each", each)
+	}
+	runtime.KeepAlive(w)
 }
