@@ -124,11 +124,11 @@ func (h *History) Asked(target uuid.UUID, asked Asked) {
 
 // ask takes a count that may be of before the last one, or of one replica alone.
 func (p *past) ask(asked Asked) {
-	p.Past.Asked.Answered = max(p.Past.Asked.Answered, asked.Answered)
-	networks := slices.Concat(p.Past.Asked.Networks, asked.Networks)
+	p.Asked.Answered = max(p.Asked.Answered, asked.Answered)
+	networks := slices.Concat(p.Asked.Networks, asked.Networks)
 	slices.Sort(networks)
 	networks = slices.Compact(networks)
-	p.Past.Asked.Networks = networks[:min(len(networks), keptNetworks)]
+	p.Asked.Networks = networks[:min(len(networks), keptNetworks)]
 }
 
 // askedOf sums counts up.
