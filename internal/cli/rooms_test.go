@@ -20,8 +20,8 @@ var rooms = map[string][]string{
 	"internal/cli":       {"internal/server", "internal/status", "internal/web", "internal/check", "internal/cluster", "internal/zone", "internal/version", "solver"},
 	"internal/server":    {"internal/gate", "internal/status", "internal/web", "solver", "dnsserve", "internal/check", "internal/cluster", "internal/store", "internal/zone", "internal/version"},
 	"internal/web":       {"internal/status", "internal/check", "internal/cluster", "internal/zone"},
-	"internal/status":    {"internal/check", "internal/cluster", "internal/store", "internal/zone"},
-	"internal/gate":      {"internal/check", "internal/cluster", "internal/zone"},
+	"internal/status":    {"internal/check", "internal/cluster", "internal/schedule", "internal/store", "internal/zone"},
+	"internal/gate":      {"internal/check", "internal/cluster", "internal/schedule", "internal/zone"},
 	"solver":             {"internal/check", "internal/cluster", "internal/store", "internal/zone"},
 	"dnsserve":           {"internal/zone"},
 	"internal/check":     {"internal/provider", "internal/zone"},
@@ -29,6 +29,7 @@ var rooms = map[string][]string{
 	"internal/cluster":   {"internal/zone"},
 	"internal/store":     {"internal/zone"},
 	"internal/zone":      nil,
+	"internal/schedule":  nil,
 	"internal/version":   nil,
 	"internal/dnstest":   {"internal/redistest"}, // its free ports
 	"internal/poll":      nil,

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strings"
@@ -30,13 +31,16 @@ type Certificate struct {
 // Certificates returns those that use us, sorted by namespace and name, with the
 // names that cert-manager's own selection gives to us.
 func (x *Cluster) Certificates() (list []Certificate) {
-	for _, o := range x.certificates.list() {
-		if c, ok := x.certificate(o.(*cmv1.Certificate)); ok {
-			list = append(list, c)
+	x.certificateMemo.renew(x.issuersChanged.Load(), func(remembered remembering[Certificate]) {
+		for _, o := range x.certificates.list() {
+			c := o.(*cmv1.Certificate)
+			if known, ok := remembered(c, func() (Certificate, bool) { return x.certificate(c) }); ok {
+				list = append(list, known)
+			}
 		}
-	}
+	})
 	slices.SortFunc(list, func(a, b Certificate) int {
-		return strings.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name)
+		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
 	})
 	return list
 }

@@ -1,6 +1,8 @@
 package cluster
 
 import (
+	"context"
+	"slices"
 	"testing"
 
 	cmv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
@@ -32,4 +34,41 @@ func TestIssuerReady(t *testing.T) {
 			t.Errorf("%s: ready %v", c.Name, c.IssuerReady)
 		}
 	}
+}
+
+// What is remembered of Certificates follows every change, of themselves and of Issuers.
+func TestCertificatesFollowChanges(t *testing.T) {
+	one := func(version string, dnsNames ...string) *cmv1.Certificate {
+		return &cmv1.Certificate{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "web", Name: "c", UID: "u", ResourceVersion: version},
+			Spec:       cmv1.CertificateSpec{DNSNames: dnsNames, IssuerRef: cmmeta.IssuerReference{Name: "mine"}},
+		}
+	}
+	w := newWorld(t, nil, one("1", "a.example.com"), issuerIn("web", "mine", uriA, ours("")))
+	ctx, certificates, issuers := context.Background(), w.cm.CertmanagerV1().Certificates("web"), w.cm.CertmanagerV1().Issuers("web")
+	is := func(what string, names ...string) {
+		t.Helper()
+		t.Log(what)
+		w.eventually(t, func() bool {
+			for range 2 { // the second time it is remembered
+				var got []string
+				for _, c := range w.Certificates() {
+					got = append(got, c.DNSNames...)
+				}
+				if !slices.Equal(got, names) {
+					return false
+				}
+			}
+			return true
+		})
+	}
+	is("a Certificate", "a.example.com")
+	_, _ = certificates.Update(ctx, one("2", "a.example.com", "b.example.com"), metav1.UpdateOptions{})
+	is("it has another name", "a.example.com", "b.example.com")
+	_, _ = issuers.Update(ctx, issuerIn("web", "mine", uriA, http01()), metav1.UpdateOptions{})
+	is("its names go elsewhere")
+	_, _ = issuers.Update(ctx, issuerIn("web", "mine", uriA, ours("")), metav1.UpdateOptions{})
+	is("and come back", "a.example.com", "b.example.com")
+	_ = certificates.Delete(ctx, "c", metav1.DeleteOptions{})
+	is("it is gone")
 }

@@ -36,54 +36,22 @@ func (x *Cluster) Requests() (list []Request) {
 	if !x.Ready() {
 		return nil
 	}
-	old, issuers := x.memo.Load(), x.issuersChanged.Load()
-	memo := &memo{issuers: issuers, known: map[types.UID]remembered{}}
-	add := func(o metav1.Object, request func() (Request, bool)) {
-		r, known := old.find(issuers, o)
-		if !known {
-			r.version = o.GetResourceVersion()
-			r.request, r.ok = request()
+	x.requestMemo.renew(x.issuersChanged.Load(), func(remembered remembering[Request]) {
+		add := func(o metav1.Object, request func() (Request, bool)) {
+			if r, ok := remembered(o, request); ok {
+				list = append(list, r)
+			}
 		}
-		memo.known[o.GetUID()] = r
-		if r.ok {
-			list = append(list, r.request)
+		for _, o := range x.requests.list() {
+			r := o.(*cmv1.CertificateRequest)
+			add(r, func() (Request, bool) { return x.request(r) })
 		}
-	}
-	for _, o := range x.requests.list() {
-		r := o.(*cmv1.CertificateRequest)
-		add(r, func() (Request, bool) { return x.request(r) })
-	}
-	for _, o := range x.signingRequests.list() {
-		r := o.(*certificatesv1.CertificateSigningRequest)
-		add(r, func() (Request, bool) { return x.signingRequest(r) })
-	}
-	x.memo.Store(memo)
+		for _, o := range x.signingRequests.list() {
+			r := o.(*certificatesv1.CertificateSigningRequest)
+			add(r, func() (Request, bool) { return x.signingRequest(r) })
+		}
+	})
 	return list
-}
-
-// memo is what Requests found last: it is asked after every change of any object,
-// and each request costs as much as its Order. It is never changed, only replaced.
-type memo struct {
-	issuers uint64 // changes of Issuers until then
-	known   map[types.UID]remembered
-}
-
-type remembered struct {
-	version string
-	request Request
-	ok      bool
-}
-
-// find returns what is remembered of an object, if neither it nor an Issuer has changed.
-func (m *memo) find(issuers uint64, o metav1.Object) (r remembered, ok bool) {
-	if m == nil || m.issuers != issuers {
-		return r, false
-	}
-	r, ok = m.known[o.GetUID()]
-	if !ok || r.version == "" || r.version != o.GetResourceVersion() {
-		return remembered{}, false
-	}
-	return r, true
 }
 
 // FollowsRequests reports whether Requests has read everything.

@@ -300,5 +300,5 @@ func TestRequestsFollowChanges(t *testing.T) {
 	_, _ = issuers.Create(ctx, issuerIn("web", "mine", uriA, ours("")), metav1.CreateOptions{})
 	is("and made again", func(l []Request) bool { return len(l) == 1 })
 	_ = requests.Delete(ctx, "r", metav1.DeleteOptions{})
-	is("it is gone", func(l []Request) bool { return len(l) == 0 && len(w.memo.Load().known) == 0 })
+	is("it is gone", func(l []Request) bool { return len(l) == 0 && len(w.requestMemo.last.Load().known) == 0 })
 }

@@ -71,10 +71,13 @@ type Cluster struct {
 	clusterIssuers  kind
 
 	parsed parsed
-	memo   atomic.Pointer[memo]
 	strict tenants
 
+	requestMemo     memo[Request]
+	certificateMemo memo[Certificate]
+
 	issuersChanged atomic.Uint64 // how often, so far
+	changes        atomic.Uint64 // of everything
 	changed        chan struct{}
 }
 
@@ -115,11 +118,15 @@ func newCluster(c Config, kube kubernetes.Interface, cm cmclient.Interface) (*Cl
 		_ = k.informer.SetWatchErrorHandlerWithContext(func(context.Context, *cache.Reflector, error) {}) // already logged by follow
 		_ = k.informer.SetTransform(strip)
 	}
-	for _, k := range []kind{x.requests, x.signingRequests, x.certificates, x.issuers, x.clusterIssuers} {
+	for _, k := range []kind{x.challenges, x.requests, x.signingRequests, x.certificates, x.issuers, x.clusterIssuers} {
 		if k.informer == nil {
 			continue
 		}
 		change := func(o any) {
+			x.changes.Add(1)
+			if k.informer == x.challenges.informer {
+				return
+			}
 			x.strict.note(c, o)
 			if k.informer == x.issuers.informer || k.informer == x.clusterIssuers.informer {
 				x.issuersChanged.Add(1)
@@ -137,6 +144,10 @@ func newCluster(c Config, kube kubernetes.Interface, cm cmclient.Interface) (*Cl
 // Changed receives after a change to what Requests and Issuing return. Several
 // changes may be one.
 func (x *Cluster) Changed() <-chan struct{} { return x.changed }
+
+// Changes returns how many changes there have been of what is followed, so far: while it
+// stays the same, so does all that a Cluster returns.
+func (x *Cluster) Changes() uint64 { return x.changes.Load() }
 
 func (x *Cluster) signal() {
 	select {

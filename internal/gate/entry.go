@@ -7,6 +7,7 @@ import (
 
 	"github.com/signpost-acme/signpost/internal/check"
 	"github.com/signpost-acme/signpost/internal/cluster"
+	"github.com/signpost-acme/signpost/internal/schedule"
 )
 
 // pause returns how long to wait before the next look at a record that has been
@@ -23,13 +24,15 @@ func pause(asked time.Duration) time.Duration {
 	}
 }
 
-// entry is what is known of one request. At most one look at a time uses it.
+// entry is what is known of one request. The Watcher's lock guards the first part; of
+// the rest one look at a time makes use.
 type entry struct {
-	running bool
-	denied  bool      // when it was looked at last
-	refused string    // likewise
-	next    time.Time // when it is looked at again
-	slow    time.Duration
+	request cluster.Request
+	denied  bool   // when it was looked at last
+	refused string // likewise
+
+	looked bool          // once at least
+	slow   time.Duration // the pause of a zone that does not answer
 
 	told   string    // the last message in an event
 	toldAt time.Time // and when
@@ -41,20 +44,15 @@ type entry struct {
 }
 
 // look looks at the records of one request, and reports the result: to people by an
-// event, to cert-manager by a nudge.
-func (w *Watcher) look(ctx context.Context, r cluster.Request, e *entry) {
-	next := idleInterval
-	defer func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		e.running, e.next = false, time.Now().Add(next)
-	}()
+// event, to cert-manager by a nudge. It returns when to look again.
+func (w *Watcher) look(ctx context.Context, r cluster.Request, e *entry) (next schedule.Next) {
+	next.In = idleInterval
 	if r.Refused != "" {
 		w.tell(ctx, r, e, "OrderRefused", r.Refused)
-		return
+		return next
 	}
 	if len(r.Targets)+len(r.Others) == 0 {
-		return
+		return next
 	}
 	reason := "CNAMENeeded"
 	f, ok := w.looks.All(ctx, r.Targets)
@@ -62,27 +60,31 @@ func (w *Watcher) look(ctx context.Context, r cluster.Request, e *entry) {
 		reason = "NameOfAnotherNamespace"
 		f, ok = w.Others.All(ctx, r.Others)
 	}
+	if !ok && ctx.Err() != nil { // see firstLook
+		return schedule.Next{Slow: true}
+	}
 	if !ok {
 		e.reserved = false
 		w.tell(ctx, r, e, reason, f.Hint)
-		next = pause(time.Since(r.Since))
-		if f.Status == check.Unknown { // a zone that does not answer costs seconds
-			e.slow = min(max(2*e.slow, next), slowest)
-			next = e.slow
+		next.In = pause(time.Since(r.Since))
+		if next.Slow = f.Status == check.Unknown; next.Slow { // a zone that does not answer costs seconds
+			e.slow = min(max(2*e.slow, next.In), slowest)
+			next.In = e.slow
 		} else {
 			e.slow = 0
 		}
-		return
+		return next
 	}
 	e.slow = 0
 	switch {
 	case !r.Denied && !r.Signing: // cert-manager has not come yet, or its Order exists
 		e.gap, e.reserved = 0, false
 	case time.Since(e.nudged) < e.gap:
-		next = e.gap - time.Since(e.nudged)
+		next.In, next.Exactly = e.gap-time.Since(e.nudged), true
 	default:
-		next = w.nudge(ctx, r, e)
+		next.In, next.Exactly = w.nudge(ctx, r, e), true
 	}
+	return next
 }
 
 // nudge makes cert-manager retry at once, and returns when to look again. While the

@@ -3,30 +3,37 @@ package gate
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
-	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/signpost-acme/signpost/internal/cluster"
+	"github.com/signpost-acme/signpost/internal/schedule"
 	"github.com/signpost-acme/signpost/internal/zone"
 )
 
 const (
 	watchInterval = 500 * time.Millisecond // between two rounds in which nothing has changed
 	settleTime    = 20 * time.Millisecond  // in which changes are taken together
-	looksAtOnce   = 64                     // requests that are looked at
-	slowAtOnce    = 32                     // beside those, requests whose zones did not answer
 	nudgesASecond = 20                     // so that a start after a long outage is no storm
 	renudge       = 2 * time.Second        // after the first nudge of a request, before the second; then four times as long
 	idleInterval  = time.Minute            // for a request that waits for something else than a record
 	slowest       = time.Minute            // between looks at zones that do not answer
 	retell        = time.Hour              // after which the API server has forgotten an event
+
+	// firstLook is how long what is new may have a place of the urgent ones: of a domain
+	// that is new nobody knows that its servers are dead. The look goes on without it.
+	firstLook = 2 * time.Second
 )
+
+// atOnce is how many looks there are at the same time. What is new, or was just denied,
+// has places of its own: cert-manager comes within a tenth of a second.
+var atOnce = schedule.Limits{Urgent: 32, Regular: 32, Slow: 128}
 
 // Requests is what the watcher needs of the cluster. See cluster.Cluster.
 type Requests interface {
@@ -51,17 +58,28 @@ type Watcher struct {
 	log      *slog.Logger
 	nudges   *rate.Limiter
 
+	turns *schedule.Schedule[work]
+
 	mu      sync.Mutex
 	entries map[types.UID]*entry
-	early   map[uuid.UUID]bool // targets that are looked at before there is a request
-	waiting int                // requests that were denied, of all replicas
+	early   map[work]zone.Target // that are looked at before there is a request
+	waiting int                  // requests that were denied, of all replicas
+}
+
+// work is one request, or a target of which a request is expected.
+type work struct {
+	request types.UID
+	target  uuid.UUID
+	others  bool // it is looked at for what other namespaces have
 }
 
 // NewWatcher returns one. mine reports whether this replica follows the request with
 // that key; of all replicas one says yes.
 func NewWatcher(requests Requests, looks *Looks, mine func(key string) bool, log *slog.Logger) *Watcher {
-	return &Watcher{requests: requests, looks: looks, mine: mine, log: log,
-		nudges: rate.NewLimiter(nudgesASecond, nudgesASecond), entries: map[types.UID]*entry{}, early: map[uuid.UUID]bool{}}
+	w := &Watcher{requests: requests, looks: looks, mine: mine, log: log,
+		nudges: rate.NewLimiter(nudgesASecond, nudgesASecond), entries: map[types.UID]*entry{}, early: map[work]zone.Target{}}
+	w.turns = schedule.New(atOnce, w.turn)
+	return w
 }
 
 // Waiting returns how many requests wait for a record, in the whole cluster.
@@ -71,27 +89,15 @@ func (w *Watcher) Waiting() int {
 	return w.waiting
 }
 
-// hands run the looks: some for requests whose zones answer, some for the others, so
-// that zones that do not answer hold up nobody else.
-type hands struct{ quick, slow errgroup.Group }
-
-func (h *hands) of(e *entry) *errgroup.Group {
-	if e.slow > 0 {
-		return &h.slow
-	}
-	return &h.quick
-}
-
 // Run watches until ctx is done.
 func (w *Watcher) Run(ctx context.Context) {
-	var h hands
-	h.quick.SetLimit(looksAtOnce)
-	h.slow.SetLimit(slowAtOnce)
-	defer func() { _, _ = h.quick.Wait(), h.slow.Wait() }() // none of them returns an error
+	var turns sync.WaitGroup
+	turns.Go(func() { w.turns.Run(ctx) })
+	defer turns.Wait()
 	ticker := time.NewTicker(watchInterval)
 	defer ticker.Stop()
 	for {
-		w.round(ctx, &h)
+		w.round()
 		select {
 		case <-ctx.Done():
 			return
@@ -107,18 +113,18 @@ func (w *Watcher) Run(ctx context.Context) {
 	}
 }
 
-func (w *Watcher) round(ctx context.Context, h *hands) {
-	for _, wanted := range w.requests.Issuing() { // there will be a request in a moment
-		if w.mine(slices.Concat(wanted.Targets, wanted.Others)[0].ID.String()) {
-			w.ahead(ctx, w.looks, wanted.Targets, h)
-			w.ahead(ctx, w.Others, wanted.Others, h)
-		}
-	}
-	requests := w.requests.Requests()
+// round takes in what the cluster says now.
+func (w *Watcher) round() {
+	issuing, requests := w.requests.Issuing(), w.requests.Requests()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	now := time.Now()
-	seen := make(map[types.UID]bool, len(requests))
+	for _, wanted := range issuing { // there will be a request in a moment
+		if w.mine(slices.Concat(wanted.Targets, wanted.Others)[0].ID.String()) {
+			w.ahead(w.looks, wanted.Targets, false)
+			w.ahead(w.Others, wanted.Others, true)
+		}
+	}
+	seen, mine := make(map[types.UID]bool, len(requests)), make(map[types.UID]bool, len(requests))
 	w.waiting = 0
 	for _, r := range requests {
 		seen[r.UID] = true
@@ -126,45 +132,83 @@ func (w *Watcher) round(ctx context.Context, h *hands) {
 			w.waiting++
 		}
 		e := w.entries[r.UID]
+		news := e == nil || r.Denied && !e.denied || r.Refused != e.refused
 		if e == nil {
 			e = &entry{}
 			w.entries[r.UID] = e
 		}
-		news := r.Denied && !e.denied || r.Refused != e.refused
-		if e.running || now.Before(e.next) && !news || !w.mine(string(r.UID)) {
+		e.request = r
+		if mine[r.UID] = w.mine(string(r.UID)); !mine[r.UID] {
 			continue
 		}
-		if e.running = h.of(e).TryGo(func() error { w.look(ctx, r, e); return nil }); !e.running {
-			continue // all hands are busy; it is due in the next round
-		}
-		e.denied, e.refused = r.Denied, r.Refused
-	}
-	for uid, e := range w.entries {
-		if !seen[uid] && !e.running {
-			delete(w.entries, uid)
+		if key := (work{request: r.UID}); news {
+			w.turns.Urge(key)
+		} else {
+			w.turns.Add(key, 0) // it may have been another replica's
 		}
 	}
+	w.turns.Keep(func(key work) bool { return key.request == "" || mine[key.request] })
+	maps.DeleteFunc(w.entries, func(uid types.UID, _ *entry) bool { return !seen[uid] })
 }
 
 // ahead looks at records before there is a request, unless a look is under way or
-// recent.
-func (w *Watcher) ahead(ctx context.Context, looks *Looks, targets []zone.Target, h *hands) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+// recent. The lock is held.
+func (w *Watcher) ahead(looks *Looks, targets []zone.Target, others bool) {
 	for _, t := range targets {
-		if s, ok := looks.recall(t.ID); w.early[t.ID] || ok && time.Since(s.at) < fresh-time.Second {
+		key := work{target: t.ID, others: others}
+		_, early := w.early[key]
+		if s, ok := looks.recall(t.ID); early || ok && time.Since(s.at) < fresh-time.Second {
 			continue
 		}
-		w.early[t.ID] = h.quick.TryGo(func() error {
-			looks.Within(ctx, t, time.Second)
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			delete(w.early, t.ID)
-			return nil
-		})
-		if !w.early[t.ID] {
-			delete(w.early, t.ID)
-			return // all hands are busy
-		}
+		w.early[key] = t
+		w.turns.Urge(key)
 	}
+}
+
+// turn does a piece of work.
+func (w *Watcher) turn(ctx context.Context, key work) schedule.Next {
+	if key.request == "" {
+		w.lookAhead(ctx, key)
+		return schedule.Next{Done: true}
+	}
+	w.mu.Lock()
+	e := w.entries[key.request]
+	if e == nil {
+		w.mu.Unlock()
+		return schedule.Next{Done: true}
+	}
+	r := e.request
+	e.denied, e.refused = r.Denied, r.Refused
+	w.mu.Unlock()
+	if !e.looked {
+		e.looked = true
+		first, cancel := context.WithTimeout(ctx, firstLook)
+		defer cancel()
+		ctx = first
+	}
+	return w.look(ctx, r, e)
+}
+
+// lookAhead looks at the record of an early target.
+func (w *Watcher) lookAhead(ctx context.Context, key work) {
+	looks := w.looks
+	if key.others {
+		looks = w.Others
+	}
+	w.mu.Lock()
+	t := w.early[key]
+	w.mu.Unlock()
+	first, cancel := context.WithTimeout(ctx, firstLook)
+	defer cancel()
+	looks.Within(first, t, time.Second)
+	forget := func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		delete(w.early, key)
+	}
+	if first.Err() != nil {
+		time.AfterFunc(lookTimeout-firstLook, forget) // until then it goes on
+		return
+	}
+	forget()
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/signpost-acme/signpost/internal/check"
 	"github.com/signpost-acme/signpost/internal/cluster"
+	"github.com/signpost-acme/signpost/internal/zone"
 )
 
 func all(string) bool { return true }
@@ -159,7 +160,7 @@ func TestRecordMissing(t *testing.T) {
 			t.Errorf("in the tenth hour %d looks", looks-before)
 		}
 		w.dns.say(there)
-		if _, nudges, _ := w.after(61 * time.Second); nudges == 0 {
+		if _, nudges, _ := w.after(67 * time.Second); nudges == 0 {
 			t.Error("the record is there, and cert-manager does not know")
 		}
 		w.set(func() { w.requests = nil })
@@ -346,6 +347,43 @@ func TestDeadZones(t *testing.T) {
 			t.Errorf("%d looks in a minute for 20 waiting requests", looks-before)
 		}
 	})
+}
+
+// What is new has places of its own, however many wait, and however many of those that
+// are new as well have dead servers: else its first Order is denied.
+func TestNewAmongMany(t *testing.T) {
+	for name, begin := range map[string]string{"waiting": "waits", "dead": "dead"} {
+		t.Run(name, func(t *testing.T) {
+			watching(t, func(t *testing.T, w *watched) {
+				look := w.looks.look
+				w.looks.look = func(ctx context.Context, scope, domain string) check.Finding {
+					switch {
+					case strings.HasPrefix(domain, "dead"):
+						time.Sleep(lookTimeout)
+						return silent
+					case strings.HasPrefix(domain, "waits"): // slow, but not too slow
+						time.Sleep(900 * time.Millisecond)
+						return missing
+					}
+					return look(ctx, scope, domain)
+				}
+				w.set(func() {
+					for i := range 1000 {
+						w.requests = append(w.requests, requestFor(t, fmt.Sprint(i), true, fmt.Sprintf("%s%d.example.com", begin, i)))
+					}
+				})
+				w.after(time.Minute)
+				for i := range 20 {
+					wanted := cluster.Wanted{Targets: []zone.Target{target(t, "web", fmt.Sprintf("new%d.example.com", i))}}
+					w.set(func() { w.issuing = []cluster.Wanted{wanted} })
+					if w.after(2 * settleTime); !w.looks.Fresh(t.Context(), wanted.Targets) {
+						t.Errorf("%d is not seen", i)
+					}
+					w.after(700 * time.Millisecond)
+				}
+			})
+		})
+	}
 }
 
 // The work is shared: each request is looked after by one replica, and when that

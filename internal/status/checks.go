@@ -2,104 +2,165 @@ package status
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/signpost-acme/signpost/internal/check"
+	"github.com/signpost-acme/signpost/internal/schedule"
+	"github.com/signpost-acme/signpost/internal/zone"
 )
 
 const (
-	domainInterval  = 10 * time.Second // between two checks of a domain whose CNAME is not there
-	settledInterval = 5 * time.Minute  // of one whose is
-	missingInterval = 30 * time.Minute // of one whose is not, and at which nothing has changed: see check.Checker.Changed
-	serverInterval  = 30 * time.Second // of the delegation
-	checksAtOnce    = 8
+	serverInterval  = 30 * time.Second // between two checks of the delegation
+	missingInterval = 30 * time.Minute // between two whole checks of a domain whose CNAME is not there, at which nothing has changed: see check.Checker.Changed
 	checkTimeout    = 20 * time.Second
 )
 
-// checked is what a check found, and when it is due again.
+// checksAtOnce is how many there are at the same time: of domains that have just come,
+// of others, and of those whose DNS servers do not answer.
+var checksAtOnce = schedule.Limits{Urgent: 8, Regular: 16, Slow: 96}
+
+// wish is a domain that is checked, and with what.
+type wish struct {
+	scope, name string
+	target      zone.Target
+	ca          ca
+	attention   attention
+}
+
+// checked is what a check found.
 type checked struct {
 	findings []check.Finding
-	next     time.Time
-	running  bool
-	full     time.Time // when everything was checked last
+	at       time.Time     // when; or when it was the same still
+	full     time.Time     // when everything was checked last, by this replica
+	bad      time.Time     // since when a certificate would not be issued; zero if it would
+	slow     time.Duration // the pause, while servers do not answer
+	told     time.Time     // when the other replicas were told
 }
 
-// checkServer checks the delegation, if that is due.
-func (c *Collector) checkServer(ctx context.Context, checks *errgroup.Group) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.server.running || time.Now().Before(c.server.next) {
-		return
+// wish takes over which domains there are, and makes this replica check those that are
+// its own. cas are who issues for them.
+func (c *Collector) wish(domains []Domain, cas map[string]ca) {
+	now := time.Now()
+	wishes := make(map[string]wish, len(domains))
+	for i := range domains {
+		d := &domains[i]
+		n := c.names.of(d.Scope, d.Name)
+		wishes[n.key] = wish{d.Scope, d.Name, n.target, cas[n.key], attentionOf(d)}
 	}
-	c.server.running = checks.TryGo(func() error {
-		ctx, cancel := context.WithTimeout(ctx, checkTimeout)
-		defer cancel()
-		findings := c.Checker.Delegation(ctx)
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.server = checked{findings: findings, next: time.Now().Add(serverInterval)}
-		c.note(theServer, findings)
-		return nil
-	})
-}
-
-// checkDomains checks those that are due, a few at a time, and forgets those that
-// no Certificate and no Challenge has any more. cas are who issues for them.
-func (c *Collector) checkDomains(ctx context.Context, domains []Domain, cas map[string]ca, checks *errgroup.Group) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	wanted := map[string]bool{}
-	byTurn := slices.Clone(domains) // those first that have waited the longest: everybody gets a turn
-	slices.SortStableFunc(byTurn, func(a, b Domain) int { return c.domain[a.key()].next.Compare(c.domain[b.key()].next) })
-	for _, d := range byTurn {
-		key := d.key()
-		wanted[key] = true
-		known := c.domain[key]
-		if known.running || time.Now().Before(known.next) {
+	mine := map[string]bool{theServer: true}
+	c.crowd = crowd{domains: len(wishes)}
+	for _, known := range c.domain {
+		if !known.bad.IsZero() {
+			c.crowd.bad++
+		}
+	}
+	c.turns.Add(theServer, 0)
+	for key, w := range wishes {
+		known, ok := c.domain[key]
+		before := c.wishes[key]
+		if !ok && before.name == "" {
+			c.strangers = true
+		}
+		if mine[key] = c.Mine(key); !mine[key] {
 			continue
 		}
-		if known.running = checks.TryGo(func() error { c.checkDomain(ctx, d, cas[key]); return nil }); known.running {
-			c.domain[key] = known
-		} // else in a later round
+		if news := w.attention.waiting.IsZero() != before.attention.waiting.IsZero(); news && known.slow == 0 {
+			c.turns.Urge(key)
+			continue
+		}
+		due := time.Duration(0)
+		if ok {
+			due = max(0, known.at.Add(w.attention.pause(known, c.crowd, now)).Sub(now))
+		}
+		c.turns.Add(key, due)
 	}
-	maps.DeleteFunc(c.domain, func(key string, known checked) bool { return !wanted[key] && !known.running })
+	c.turns.Keep(func(key string) bool { return mine[key] })
+	for key := range c.domain {
+		if _, wanted := wishes[key]; !wanted {
+			delete(c.domain, key)
+		}
+	}
+	c.memory.forget(func(subject string) bool { _, wanted := wishes[subject]; return wanted || subject == theServer })
+	c.wishes = wishes
 }
 
-func (c *Collector) checkDomain(ctx context.Context, d Domain, issuer ca) {
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+// check is a turn: of the delegation, or of a domain.
+func (c *Collector) check(ctx context.Context, key string) schedule.Next {
+	limited, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	if c.unchanged(ctx, d) {
-		return
-	}
-	findings := c.Checker.Domain(ctx, d.Scope, d.Name, check.CA{Identities: c.cas.identities(ctx, issuer.directory), AccountURI: issuer.account})
-	pause := settledInterval
-	if slices.ContainsFunc(findings, func(f check.Finding) bool { return !f.Permits() }) {
-		pause = domainInterval
+	if key == theServer {
+		findings := c.Checker.Delegation(limited)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.server = findings
+		c.note(theServer, findings)
+		return schedule.Next{In: serverInterval}
 	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.domain[d.key()] = checked{findings: findings, next: time.Now().Add(pause), full: time.Now()}
-	c.note(d.key(), findings)
+	w, wanted := c.wishes[key]
+	known := c.domain[key]
+	c.mu.Unlock()
+	if !wanted {
+		return schedule.Next{Done: true}
+	}
+	same := c.unchanged(limited, w, known)
+	findings := known.findings
+	if !same {
+		findings = c.Checker.Domain(limited, w.scope, w.name, check.CA{Identities: c.cas.identities(limited, w.ca.directory), AccountURI: w.ca.account})
+	}
+	if ctx.Err() != nil { // it was ended, and has found nothing
+		return schedule.Next{Done: true}
+	}
+	next, tell := c.found(key, w, findings, same)
+	if tell != nil {
+		c.tell(ctx, w, *tell)
+	}
+	return next
 }
 
 // unchanged reports whether a domain whose record was missing is as it was, for the
-// price of one question, and puts its next check off then.
-func (c *Collector) unchanged(ctx context.Context, d Domain) bool {
-	c.mu.Lock()
-	known := c.domain[d.key()]
-	c.mu.Unlock()
-	target, err := c.Zone.Target(d.Scope, d.Name)
-	if err != nil || len(known.findings) == 0 || known.findings[0].Status != check.Failed || time.Since(known.full) > missingInterval || c.Checker.Changed(ctx, target) {
-		return false
-	}
+// price of one question.
+func (c *Collector) unchanged(ctx context.Context, w wish, known checked) bool {
+	return len(known.findings) > 0 && known.findings[0].Status == check.Failed && time.Since(known.full) < missingInterval && !c.Checker.Changed(ctx, w.target)
+}
+
+// found takes what a check has found, or that it is the same still. It returns when the
+// next is due, and what the other replicas have to be told; nil for nothing.
+func (c *Collector) found(key string, w wish, findings []check.Finding, same bool) (schedule.Next, *report) {
+	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	known.next, known.running = time.Now().Add(domainInterval), false
-	c.domain[d.key()] = known
-	c.noteUnchanged(d.key())
-	return true
+	known := c.domain[key]
+	news := !slices.Equal(known.findings, findings)
+	c.news = c.news || news
+	known.findings, known.at = findings, now
+	if same {
+		c.noteUnchanged(key)
+	} else {
+		known.full = now
+		c.note(key, findings)
+	}
+	switch {
+	case !slices.ContainsFunc(findings, func(f check.Finding) bool { return !f.Permits() }):
+		known.bad = time.Time{}
+	case known.bad.IsZero():
+		known.bad = now
+	}
+	next := schedule.Next{In: w.attention.pause(known, c.crowd, now)}
+	if next.Slow = len(findings) > 0 && findings[0].Status == check.Unknown; next.Slow {
+		known.slow = min(max(2*known.slow, next.In), slowest)
+		next.In = known.slow
+	} else {
+		known.slow = 0
+	}
+	var tell *report
+	if news || now.Sub(known.told) > tellInterval {
+		known.told = now
+		tell = &report{At: now, Bad: known.bad, Findings: findings, Doubt: c.memory.doubt(key)}
+	}
+	c.domain[key] = known
+	return next, tell
 }

@@ -10,10 +10,11 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/signpost-acme/signpost/internal/check"
 	"github.com/signpost-acme/signpost/internal/cluster"
+	"github.com/signpost-acme/signpost/internal/schedule"
+	"github.com/signpost-acme/signpost/internal/store"
 	"github.com/signpost-acme/signpost/internal/zone"
 )
 
@@ -24,6 +25,7 @@ const interval = 2 * time.Second
 type Cluster interface {
 	Certificates() []cluster.Certificate
 	Challenges() []cluster.Challenge
+	Changes() uint64
 	Holder(c cluster.Challenge) string
 	FollowsCertificates() bool
 	OtherGroups() []cluster.OtherGroup
@@ -37,6 +39,8 @@ type Cluster interface {
 type Store interface {
 	Replicas(ctx context.Context) ([]string, error)
 	Asked(ctx context.Context, id uuid.UUID) (map[string]uint64, error)
+	PutFound(ctx context.Context, cluster, id uuid.UUID, found []byte) error
+	Found(ctx context.Context, cluster uuid.UUID, since time.Time) (store.Found, error)
 }
 
 // Copy is this replica's image of the store. See store.Copy.
@@ -70,6 +74,11 @@ type Config struct {
 	// gate; empty for none.
 	GateConfiguration string
 
+	// Mine reports whether this replica checks the domain with that scope/name; of all
+	// replicas of the cluster with ClusterID one says yes, and tells the others.
+	Mine      func(key string) bool
+	ClusterID uuid.UUID
+
 	Cluster Cluster
 	Store   Store
 	Copy    Copy
@@ -87,11 +96,23 @@ type Collector struct {
 	looks   *prometheus.CounterVec
 	groups  map[cluster.OtherGroup]bool // named in the log; touched by Run alone
 
+	names names
+	built built
+
+	turns *schedule.Schedule[string] // by scope/domain, and theServer
+
 	mu     sync.Mutex
 	shown  Snapshot
-	server checked            // the delegation
+	server []check.Finding    // the delegation
+	wishes map[string]wish    // by scope/domain
 	domain map[string]checked // by scope/domain
 	memory memory             // by scope/domain, and theServer
+	crowd  crowd
+	news   bool // something else was found than is shown
+
+	heard     time.Time // until when the other replicas have been heard
+	reread    time.Time // when everything was read again
+	strangers bool      // there are domains that nothing has been heard of
 }
 
 // theServer is what memory calls the delegation and our DNS server; no domain is.
@@ -99,8 +120,10 @@ const theServer = ""
 
 // New returns a Collector that knows nothing yet: see Run.
 func New(c Config) *Collector {
-	return &Collector{Config: c, service: newService(c.Cluster, c.DNSService, c.Log),
-		looks: newLooks(), groups: map[cluster.OtherGroup]bool{}, domain: map[string]checked{}, memory: memory{}}
+	collector := &Collector{Config: c, service: newService(c.Cluster, c.DNSService, c.Log),
+		looks: newLooks(), names: names{zone: c.Zone}, groups: map[cluster.OtherGroup]bool{}, domain: map[string]checked{}, memory: memory{}}
+	collector.turns = schedule.New(checksAtOnce, collector.check)
+	return collector
 }
 
 // Snapshot returns the last one; the zero Snapshot before the first look is done.
@@ -113,13 +136,13 @@ func (c *Collector) Snapshot() Snapshot {
 
 // Run keeps the Snapshot up to date until ctx is done. It may be called once.
 func (c *Collector) Run(ctx context.Context) {
-	var checks errgroup.Group
-	checks.SetLimit(checksAtOnce)
-	defer func() { _ = checks.Wait() }() // none of them returns an error
+	var turns sync.WaitGroup
+	turns.Go(func() { c.turns.Run(ctx) })
+	defer turns.Wait()
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for {
-		c.round(ctx, &checks)
+		c.round(ctx)
 		select {
 		case <-ctx.Done():
 			return
@@ -128,26 +151,51 @@ func (c *Collector) Run(ctx context.Context) {
 	}
 }
 
-func (c *Collector) round(ctx context.Context, checks *errgroup.Group) {
-	c.checkServer(ctx, checks)
-	s, cas := c.look(ctx)
+func (c *Collector) round(ctx context.Context) {
+	s := c.look(ctx)
 	c.reportOtherGroups()
-	c.checkDomains(ctx, s.Domains, cas, checks)
+	c.hear(ctx)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s.Doubt = c.memory.doubt(theServer)
-	s.Server = slices.Concat(c.service.findings(), c.gateFindings(), c.server.findings)
-	for i, d := range s.Domains {
-		s.Domains[i].Checks, s.Domains[i].Doubt = c.domain[d.key()].findings, c.memory.doubt(d.key())
+	s.Server = slices.Concat(c.service.findings(), c.gateFindings(), c.server)
+	if c.news && !c.built.now { // what is shown already must not be changed
+		s.Domains = slices.Clone(s.Domains)
+		for i := range s.Domains {
+			s.Domains[i].Certificates = slices.Clone(s.Domains[i].Certificates)
+		}
 	}
-	c.memory.forget(func(subject string) bool { _, known := c.domain[subject]; return known || subject == theServer })
-	Foresee(s.Domains, s.At)
+	if c.news || c.built.now {
+		for i := range s.Domains {
+			d := &s.Domains[i]
+			key := c.names.of(d.Scope, d.Name).key
+			d.Checks, d.Doubt = c.domain[key].findings, c.memory.doubt(key)
+		}
+		Foresee(s.Domains, s.At)
+	}
+	c.news = false
 	c.shown = s
 }
 
-// look collects what the store and the cluster say now. It also returns the
-// domains' CAs, by Domain.key.
-func (c *Collector) look(ctx context.Context) (Snapshot, map[string]ca) {
+// rebuildInterval is how often the list of domains is made although nothing in the
+// cluster has changed: what depends on the clock, and on which replicas there are.
+const rebuildInterval = 10 * time.Second
+
+// built is when the list of domains was made, and of what. Touched by Run alone.
+type built struct {
+	now        bool // in this round
+	at         time.Time
+	changes    uint64
+	challenges bool // there were some, who are asked for all the time
+}
+
+// due reports whether the list has to be made.
+func (b *built) due(changes uint64, now time.Time) bool {
+	return b.changes != changes || b.challenges || now.Sub(b.at) >= rebuildInterval
+}
+
+// look collects what the store and the cluster say now.
+func (c *Collector) look(ctx context.Context) Snapshot {
 	c.service.look(ctx)
 	c.gate.look(ctx, c.Cluster, c.GateConfiguration)
 	s := Snapshot{
@@ -169,9 +217,17 @@ func (c *Collector) look(ctx context.Context) (Snapshot, map[string]ca) {
 	if !c.Cluster.FollowsCertificates() {
 		s.Cluster = "the Certificates in the cluster cannot be read: they are still being read for the first time, or the log of this replica says why not"
 	}
+	changes := c.Cluster.Changes()
+	if c.built.now = c.built.due(changes, s.At); !c.built.now {
+		s.Domains = c.Snapshot().Domains
+		return s
+	}
 	var cas map[string]ca
 	s.Domains, cas = c.domains(ctx, s.Store.OK)
-	return s, cas
+	c.built.at, c.built.changes = s.At, changes
+	c.built.challenges = slices.ContainsFunc(s.Domains, func(d Domain) bool { return len(d.Challenges) > 0 })
+	c.wish(s.Domains, cas)
+	return s
 }
 
 // reportOtherGroups logs once for each Issuer that its solver is not this one.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -31,6 +32,7 @@ type fakeWorld struct {
 	unnamed      []cluster.IssuerRef
 	groups       []cluster.OtherGroup
 	follows      bool
+	lists, busy  uint64 // calls of Changes, and whether each returns another number
 	problem      string
 	addresses    []netip.Addr
 	hosts        []string
@@ -44,7 +46,12 @@ type fakeWorld struct {
 	findings    map[string][]check.Finding // by scope/domain
 	delegation  []check.Finding
 	checksTake  time.Duration
-	asks        int // calls of Asked
+	answer      func(domain string) []check.Finding
+	hangs       func(domain string) bool           // until the deadline
+	asks        int                                // calls of Asked
+	found       map[uuid.UUID]map[uuid.UUID][]byte // by cluster and target
+	puts        int                                // calls of PutFound
+	same        bool                               // Changed says that nothing has
 	checks      map[string]int
 	directories []string // names of CAs with which domains were checked
 	reads       int      // of the gate's configuration
@@ -59,6 +66,7 @@ func (f *fakeWorld) set(change func()) { f.mu.Lock(); defer f.mu.Unlock(); chang
 func (f *fakeWorld) Certificates() []cluster.Certificate { return read(f, &f.certificates) }
 func (f *fakeWorld) Challenges() []cluster.Challenge     { return read(f, &f.challenges) }
 func (f *fakeWorld) Holder(c cluster.Challenge) string   { return read(f, &f.holders)[c.Name] }
+func (f *fakeWorld) Changes() (n uint64)                 { f.set(func() { f.lists++; n = f.lists * f.busy }); return n }
 func (f *fakeWorld) FollowsCertificates() bool           { return read(f, &f.follows) }
 func (f *fakeWorld) OtherGroups() []cluster.OtherGroup   { return read(f, &f.groups) }
 func (f *fakeWorld) Requests() []cluster.Request         { return read(f, &f.requests) }
@@ -92,6 +100,25 @@ func (f *fakeWorld) Asked(context.Context, uuid.UUID) (map[string]uint64, error)
 	return f.asked, f.askedErr
 }
 
+func (f *fakeWorld) PutFound(_ context.Context, cluster, id uuid.UUID, found []byte) error {
+	f.set(func() {
+		if f.found == nil {
+			f.found = map[uuid.UUID]map[uuid.UUID][]byte{}
+		}
+		if f.found[cluster] == nil {
+			f.found[cluster] = map[uuid.UUID][]byte{}
+		}
+		f.found[cluster][id] = found
+		f.puts++
+	})
+	return read(f, &f.storeErr)
+}
+
+func (f *fakeWorld) Found(_ context.Context, cluster uuid.UUID, since time.Time) (found store.Found, err error) {
+	f.set(func() { found = store.Found{New: maps.Clone(f.found[cluster]), Until: since.Add(1)} })
+	return found, read(f, &f.storeErr)
+}
+
 func (f *fakeWorld) Len() int     { return 7 }
 func (f *fakeWorld) Synced() bool { return true }
 
@@ -107,6 +134,9 @@ func (f *fakeWorld) Domain(ctx context.Context, scope, domain string, ca check.C
 	f.now++
 	f.most = max(f.most, f.now)
 	takes := f.checksTake
+	if f.hangs != nil && f.hangs(domain) {
+		takes = time.Hour
+	}
 	f.mu.Unlock()
 	select {
 	case <-time.After(takes):
@@ -115,6 +145,12 @@ func (f *fakeWorld) Domain(ctx context.Context, scope, domain string, ca check.C
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.now--
+	if ctx.Err() != nil {
+		return []check.Finding{{Check: "cname-unknown", Status: check.Unknown}}
+	}
+	if f.answer != nil {
+		return f.answer(domain)
+	}
 	if list := f.findings[scope+"/"+domain]; list != nil {
 		return list
 	}
@@ -130,13 +166,13 @@ func collecting(t *testing.T, f *fakeWorld, change func(*Config), test func(t *t
 		if err != nil {
 			t.Fatal(err)
 		}
-		f.follows = true
+		f.follows, f.busy = true, 1
 		if f.replicas == nil {
 			f.replicas = []string{"10.0.0.1:53", "10.0.0.2:53"}
 		}
 		config := Config{
 			Version: "v1", Zone: z, Nameservers: []zone.Nameserver{{Name: "ns.example.com"}}, Group: "acme.example.com", Namespace: "cert-manager",
-			Address: "10.0.0.1:53", Redis: true, Cluster: f, Store: f, Copy: f, Checker: f, Log: slog.New(slog.DiscardHandler),
+			Address: "10.0.0.1:53", Redis: true, Mine: func(string) bool { return true }, Cluster: f, Store: f, Copy: f, Checker: f, Log: slog.New(slog.DiscardHandler),
 		}
 		if change != nil {
 			change(&config)
@@ -287,15 +323,16 @@ func TestDomains(t *testing.T) {
 	})
 }
 
-// A domain that is all right is checked every five minutes, any other every ten
-// seconds; one that nobody wants any more is forgotten; few are checked at a time.
+// A domain that is all right is checked every five minutes, one whose record is missing
+// every four seconds at first, one whose servers do not answer more and more seldom; one
+// that nobody wants any more is forgotten; few are checked at a time.
 func TestChecksPace(t *testing.T) {
 	f := &fakeWorld{findings: map[string][]check.Finding{"web/bad.example.com": {{Status: check.OK}, {Status: check.Failed}}, "web/silent.example.com": {{Status: check.Unknown}}, "web/warned.example.com": {{Status: check.Warning}}}}
 	f.certificates = []cluster.Certificate{certificate("web", "a", "web", "good.example.com", "bad.example.com", "silent.example.com", "warned.example.com")}
 	collecting(t, f, nil, func(t *testing.T, c *Collector) {
 		time.Sleep(9*time.Minute + 30*time.Second)
 		f.mu.Lock()
-		for name, want := range map[string][2]int{"good": {2, 2}, "warned": {2, 2}, "bad": {47, 58}, "silent": {47, 58}} {
+		for name, want := range map[string][2]int{"good": {2, 2}, "warned": {2, 2}, "bad": {125, 143}, "silent": {7, 9}} {
 			if n := f.checks["web/"+name+".example.com"]; n < want[0] || n > want[1] {
 				t.Errorf("%s was checked %d times", name, n)
 			}
@@ -317,7 +354,7 @@ func TestChecksPace(t *testing.T) {
 		time.Sleep(time.Minute)
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		if f.most > checksAtOnce {
+		if f.most > checksAtOnce.Urgent+checksAtOnce.Regular+checksAtOnce.Slow {
 			t.Errorf("%d checks at once", f.most)
 		}
 		for _, d := range c.Snapshot().Domains {
@@ -432,4 +469,4 @@ func (b *buffer) Write(p []byte) (int, error) { b.mu.Lock(); defer b.mu.Unlock()
 
 func (b *buffer) String() string { b.mu.Lock(); defer b.mu.Unlock(); return b.b.String() }
 
-func (*fakeWorld) Changed(context.Context, zone.Target) bool { return true }
+func (f *fakeWorld) Changed(context.Context, zone.Target) bool { return !read(f, &f.same) }

@@ -19,7 +19,8 @@ func (d Domain) key() string { return d.Scope + "/" + d.Name }
 // sorted, and their CAs by Domain.key; only these CAs are asked for their names. With
 // ask, the store is asked who has looked for the Challenges' records.
 func (c *Collector) domains(ctx context.Context, ask bool) ([]Domain, map[string]ca) {
-	found := map[string]*Domain{}
+	c.names.next()
+	found := make(map[string]*Domain, len(c.wishes))
 	cas := map[string]ca{}
 	certificates := c.Cluster.Certificates()
 	c.cas.use(certificates, c.PrivateAddresses)
@@ -77,19 +78,17 @@ func (c *Collector) domains(ctx context.Context, ask bool) ([]Domain, map[string
 // domainOf returns the entry for a name in found, made if need be; nil for a name
 // that no certificate could be issued for.
 func (c *Collector) domainOf(found map[string]*Domain, scope, name string) (*Domain, zone.Target) {
-	target, err := c.Zone.Target(scope, name)
-	if err != nil {
-		return nil, target
+	n := c.names.of(scope, name)
+	if n == nil {
+		return nil, zone.Target{}
 	}
-	d := &Domain{Name: target.Domain, Scope: scope, Record: target.Record(), id: target.ID}
-	if known := found[d.key()]; known != nil {
-		return known, target
+	d := found[n.key]
+	if d == nil {
+		d = new(Domain)
+		*d = n.domain
+		found[n.key] = d
 	}
-	if u := zone.Unicode(d.Name); u != d.Name {
-		d.Unicode = u
-	}
-	found[d.key()] = d
-	return d, target
+	return d, n.target
 }
 
 // dnsNameOf is what a Challenge is for, with "*." if that is the wildcard.

@@ -41,6 +41,18 @@ func (m memory) note(subject string, findings []check.Finding, now time.Time) {
 	}
 }
 
+// take takes what another replica knows.
+func (m memory) take(subject string, r report) {
+	if r.Doubt == nil {
+		m[subject] = &remembered{known: r.Findings, knownAt: r.At}
+		return
+	}
+	m[subject] = &remembered{known: r.Doubt.Known, since: r.Doubt.Since}
+	if r.Doubt.KnownAt != nil {
+		m[subject].knownAt = *r.Doubt.KnownAt
+	}
+}
+
 // confirm takes that a look has found the same as the last one that could tell.
 func (m memory) confirm(subject string, now time.Time) {
 	if r := m[subject]; r != nil && r.since.IsZero() {

@@ -27,14 +27,14 @@ func TestDoubt(t *testing.T) {
 			f.findings = map[string][]check.Finding{key: {{Check: "cname-unknown", Status: check.Unknown}}}
 			f.delegation = []check.Finding{{Check: "delegation-unknown", Status: check.Unknown}, {Status: check.OK}}
 		})
-		for _, after := range []time.Duration{settledInterval + 2*interval, time.Hour} {
+		for _, after := range []time.Duration{settled*11/10 + 2*interval, time.Hour} {
 			time.Sleep(after)
 			s := c.Snapshot()
 			for name, d := range map[string]*Doubt{"the server": s.Doubt, "the domain": s.Domains[0].Doubt} {
 				switch {
 				case d == nil:
 					t.Fatalf("%s: no doubt after %v", name, after)
-				case d.Since.Before(silent) || d.Since.After(silent.Add(settledInterval+interval)):
+				case d.Since.Before(silent) || d.Since.After(silent.Add(settled*11/10+interval)):
 					t.Errorf("%s: cannot be told since %v after it began", name, d.Since.Sub(silent))
 				case d.KnownAt == nil || d.KnownAt.After(silent) || len(d.Known) != 1 || d.Known[0].Status != check.OK:
 					t.Errorf("%s: %+v was known", name, d)
@@ -45,7 +45,7 @@ func TestDoubt(t *testing.T) {
 			}
 		}
 		f.set(func() { f.findings = map[string][]check.Finding{key: {{Check: "cname-missing", Status: check.Failed}}} })
-		time.Sleep(domainInterval + 2*interval)
+		time.Sleep(slowest*11/10 + 2*interval)
 		if d := c.Snapshot().Domains[0]; d.Doubt != nil || d.Checks[0].Status != check.Failed {
 			t.Errorf("it can be told again: %+v", d)
 		}

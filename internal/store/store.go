@@ -58,6 +58,15 @@ type Store interface {
 	// Vouched returns, for each ID, whether a replica vouches for it now.
 	Vouched(ctx context.Context, ids []uuid.UUID) ([]bool, error)
 
+	// PutFound tells the other replicas of the same cluster what this one has found out
+	// about the target with that ID: at most MaxFound octets, kept for FoundLifetime.
+	PutFound(ctx context.Context, cluster, id uuid.UUID, found []byte) error
+
+	// Found returns what replicas of that cluster have told since a time that Found has
+	// returned, and some of what they have told just before; everything since the zero
+	// time. Whoever can write to the store can forge it.
+	Found(ctx context.Context, cluster uuid.UUID, since time.Time) (Found, error)
+
 	// Follow makes c equal to the store and keeps it so until ctx is done; it
 	// returns only then. It survives every failure of the store: c keeps what
 	// it has, and is right again soon after the store is back. At most one Follow may

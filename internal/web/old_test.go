@@ -19,6 +19,7 @@ import (
 	"github.com/signpost-acme/signpost/internal/check"
 	"github.com/signpost-acme/signpost/internal/cluster"
 	"github.com/signpost-acme/signpost/internal/status"
+	"github.com/signpost-acme/signpost/internal/store"
 	"github.com/signpost-acme/signpost/internal/web"
 	"github.com/signpost-acme/signpost/internal/zone"
 )
@@ -30,16 +31,21 @@ type wellWorld struct{ hangs atomic.Bool }
 func (*wellWorld) Certificates() []cluster.Certificate {
 	return []cluster.Certificate{{Namespace: "shop", Name: "c", Scope: "cert-manager", DNSNames: []string{"example.com"}, Ready: true}}
 }
-func (*wellWorld) Challenges() []cluster.Challenge                             { return nil }
-func (*wellWorld) Holder(cluster.Challenge) string                             { return "" }
-func (*wellWorld) FollowsCertificates() bool                                   { return true }
-func (*wellWorld) OtherGroups() []cluster.OtherGroup                           { return nil }
-func (*wellWorld) Requests() []cluster.Request                                 { return nil }
-func (*wellWorld) Unnamed() []cluster.IssuerRef                                { return nil }
-func (*wellWorld) GateConfiguration(context.Context, string) (none string)     { return }
-func (*wellWorld) Asked(context.Context, uuid.UUID) (map[string]uint64, error) { return nil, nil }
-func (*wellWorld) Len() int                                                    { return 1 }
-func (*wellWorld) Synced() bool                                                { return true }
+func (*wellWorld) Challenges() []cluster.Challenge                              { return nil }
+func (*wellWorld) Changes() uint64                                              { return 0 }
+func (*wellWorld) Holder(cluster.Challenge) string                              { return "" }
+func (*wellWorld) FollowsCertificates() bool                                    { return true }
+func (*wellWorld) OtherGroups() []cluster.OtherGroup                            { return nil }
+func (*wellWorld) Requests() []cluster.Request                                  { return nil }
+func (*wellWorld) Unnamed() []cluster.IssuerRef                                 { return nil }
+func (*wellWorld) GateConfiguration(context.Context, string) (none string)      { return }
+func (*wellWorld) Asked(context.Context, uuid.UUID) (map[string]uint64, error)  { return nil, nil }
+func (*wellWorld) PutFound(context.Context, uuid.UUID, uuid.UUID, []byte) error { return nil }
+func (*wellWorld) Found(context.Context, uuid.UUID, time.Time) (none store.Found, err error) {
+	return
+}
+func (*wellWorld) Len() int     { return 1 }
+func (*wellWorld) Synced() bool { return true }
 func (*wellWorld) ServiceAddresses(context.Context, string, string) ([]netip.Addr, []string, error) {
 	return nil, nil, errors.New("none")
 }
@@ -69,7 +75,7 @@ func TestOld(t *testing.T) {
 		}
 		w := &wellWorld{}
 		collector := status.New(status.Config{Zone: z, Nameservers: []zone.Nameserver{{Name: "ns.example.com"}}, Namespace: "cert-manager",
-			Address: "192.0.2.1:53", Redis: true, Cluster: w, Store: w, Copy: w, Checker: w, Log: slog.New(slog.DiscardHandler)})
+			Address: "192.0.2.1:53", Redis: true, Mine: func(string) bool { return true }, Cluster: w, Store: w, Copy: w, Checker: w, Log: slog.New(slog.DiscardHandler)})
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() { collector.Run(ctx); close(done) }()

@@ -44,8 +44,8 @@ func (w *World) installCertManager(ctx context.Context) error {
 	if w.NoCertManager {
 		return nil
 	}
-	w.certManager = w.process("cert-manager", w.tool("cert-manager"), "--kubeconfig", kubeconfig, "-v", "2",
-		"--dns01-recursive-nameservers", ResolverAddress+":53", "--dns01-recursive-nameservers-only")
+	flags := []string{"--kubeconfig", kubeconfig, "-v", "2", "--dns01-recursive-nameservers", ResolverAddress + ":53", "--dns01-recursive-nameservers-only"}
+	w.certManager = w.process("cert-manager", w.tool("cert-manager"), append(flags, w.CertManagerFlags...)...)
 	return w.start(w.certManager)
 }
 

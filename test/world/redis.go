@@ -88,3 +88,10 @@ func (r *Redis) Flush(ctx context.Context) error {
 	defer c.Close()
 	return c.FlushAll(ctx).Err()
 }
+
+// Forget makes Redis lose a key, without telling anybody.
+func (r *Redis) Forget(ctx context.Context, key string) error {
+	c := redis.NewClient(&redis.Options{Addr: RedisAddress})
+	defer c.Close()
+	return c.Del(ctx, key).Err()
+}

@@ -34,6 +34,9 @@ type Options struct {
 	// their part itself. Its resources and rights are there.
 	NoCertManager bool
 
+	// CertManagerFlags are for cert-manager's controllers, beside our own.
+	CertManagerFlags []string
+
 	// Step, if set, is told what is being done, for people.
 	Step func(format string, args ...any)
 }

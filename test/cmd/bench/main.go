@@ -27,6 +27,8 @@ var parts = []part{
 	{"scale", "Many names, many changes", scale},
 	{"ready", "From apply to Ready", ready},
 	{"fleet", "A thousand domains that wait", fleet},
+	{"reissue", "A thousand certificates at once", reissue},
+	{"domains", "Ten thousand domains", manyDomains},
 	{name: "profile", measure: profile},
 }
 
@@ -44,7 +46,7 @@ func main() {
 			}
 			return 0
 		}
-		fmt.Fprintln(os.Stderr, "usage: bench peers | scale | ready | fleet | profile")
+		fmt.Fprintln(os.Stderr, "usage: bench peers | scale | ready | fleet | reissue | domains | profile")
 		return 2
 	})
 }
