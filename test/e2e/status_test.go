@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -54,6 +55,8 @@ func TestStatusCommand(t *testing.T) {
 		t.Errorf("a domain is listed that needs nobody:\n%s", out)
 	}
 
+	poll.Until(t, 30*time.Second, "every replica knows what happened to the challenge", func() error { return wasChallenged(t, domain) })
+
 	if err := w.Parent.RemoveCNAME(t.Context(), "example.com", domain); err != nil {
 		t.Fatal(err)
 	}
@@ -63,6 +66,41 @@ func TestStatusCommand(t *testing.T) {
 		t.Errorf("the record is gone:\n%s", out)
 	}
 	leavesNothing(t)
+}
+
+// wasChallenged returns an error if a replica's page has no whole timeline of a domain's
+// last challenge.
+func wasChallenged(t *testing.T, domain string) error {
+	for i := range 2 {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+world.ReplicaAddress(i)+":8080/status.json?q="+domain, nil)
+		if err != nil {
+			return err
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			return err
+		}
+		defer response.Body.Close()
+		var d struct {
+			Domains []struct {
+				History []struct {
+					State                                      string
+					Created, Presented, Decided, Cleaned, Gone time.Time
+				}
+			}
+		}
+		if err := json.NewDecoder(response.Body).Decode(&d); err != nil {
+			return err
+		}
+		if len(d.Domains) != 1 || len(d.Domains[0].History) == 0 {
+			return fmt.Errorf("replica %d: %+v", i, d)
+		}
+		h := d.Domains[0].History[0]
+		if h.State != "valid" || h.Presented.IsZero() || h.Decided.Before(h.Presented) || h.Cleaned.Before(h.Decided) || h.Gone.IsZero() {
+			return fmt.Errorf("replica %d: %+v", i, h)
+		}
+	}
+	return nil
 }
 
 // As a plugin of kubectl it is the same.
