@@ -64,7 +64,7 @@ certificate is Ready. Issuance goes on when you stop waiting.`,
 	fs.StringVar(&s.name, "name", "", "name of the Certificate (default: from the domain)")
 	fs.StringVar(&s.secret, "secret", "", "name of the Secret that gets the certificate (default: the Certificate's name)")
 	fs.DurationVar(&s.timeout, "timeout", 0, "how long to wait; 0: until it is Ready")
-	s.kube.addFlags(fs)
+	s.addKubeFlags(fs)
 	fs.StringVar(&s.zoneName, "zone", "", "zone that Signpost serves (default: asked from the cluster)")
 	fs.StringVar(&s.scope, "cluster-namespace", "", "cert-manager's cluster resource namespace (default: asked from the cluster, or cert-manager)")
 	server.AddResolverFlag(fs, &s.resolvers)

@@ -58,6 +58,9 @@ func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer f.mu.Unlock()
 	w.Header().Set("Content-Type", "application/json")
 	answer, at := f.objects[r.URL.Path], r.URL.Path
+	if strings.Contains(at, "/proxy/") && r.URL.RawQuery != "" && !r.URL.Query().Has("q") { // the page refuses what it does not know
+		answer = metav1.Status{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"}, Status: "Failure", Reason: metav1.StatusReasonBadRequest, Code: 400, Message: r.URL.RawQuery}
+	}
 	if r.Method == http.MethodPost && at == certificatesPath {
 		var c cmv1.Certificate
 		if err := json.NewDecoder(r.Body).Decode(&c); err != nil {

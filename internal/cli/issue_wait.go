@@ -178,7 +178,7 @@ func (w *waiter) challenge(ctx context.Context, ch acmev1.Challenge) string {
 // asked says how often the record was asked for, if it was, and where that can be
 // found out.
 func (w *waiter) asked(ctx context.Context, ch acmev1.Challenge) string {
-	n, err := w.client.Asked(ctx, ch.Namespace, ch.Name)
+	n, err := w.client.Asked(ctx, ch.Namespace, ch.Name, ch.Spec.DNSName)
 	if err != nil || n == 0 {
 		return ""
 	}

@@ -12,7 +12,7 @@ import (
 // kube says which cluster a command asks, with the user's own rights.
 type kube struct{ kubeconfig, context string }
 
-func (k *kube) addFlags(fs *pflag.FlagSet) {
+func (k *kube) addKubeFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&k.kubeconfig, "kubeconfig", "", "kubeconfig file (default: as kubectl)")
 	fs.StringVar(&k.context, "context", "", "context in it (default: the current one)")
 }

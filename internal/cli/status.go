@@ -81,7 +81,7 @@ func (s *statusSettings) addFlags(fs *pflag.FlagSet) {
 	fs.StringVarP(&s.output, "output", "o", statusOutputs[0], strings.Join(statusOutputs, ", "))
 	fs.BoolVarP(&s.watch, "watch", "w", false, "go on, and show what changes")
 	fs.BoolVar(&s.here, "from-here", false, "do not ask the status page: read the Certificates, and look the records up from this machine")
-	s.kube.addFlags(fs)
+	s.addKubeFlags(fs)
 	fs.StringVar(&s.group, "group-name", "", "groupName of the installation, where there are several")
 	fs.StringVar(&s.zoneName, "zone", "", "zone that Signpost serves (default: asked from the cluster)")
 	fs.StringVar(&s.scope, "cluster-namespace", "", "cert-manager's cluster resource namespace (default: asked from the cluster, or cert-manager)")

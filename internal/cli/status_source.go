@@ -113,7 +113,11 @@ func (s *source) snapshot(ctx context.Context) (status.Snapshot, error) {
 // page reads the status page. One that does not know the Certificates is no better than
 // none.
 func (s *source) page(ctx context.Context) (x status.Snapshot, err error) {
-	text, err := s.client.StatusPage(ctx)
+	search := ""
+	if len(s.settings.domains) == 1 { // of thousands, the one is enough
+		search = s.settings.domains[0]
+	}
+	text, err := s.client.StatusPage(ctx, search)
 	if err != nil {
 		return x, err
 	}

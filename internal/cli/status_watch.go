@@ -16,7 +16,7 @@ const watchInterval = 5 * time.Second
 // follow shows what changes until ctx is done. A look that fails is retried.
 func (o *overview) follow(ctx context.Context, x *web.Index) error {
 	known := seenIn(x)
-	for {
+	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
 			return nil
@@ -24,17 +24,17 @@ func (o *overview) follow(ctx context.Context, x *web.Index) error {
 		}
 		next, err := o.look(ctx)
 		switch {
-		case ctx.Err() != nil:
-			return nil
-		case err != nil && !temporary(err):
+		case err == nil:
+			o.changes(known, next)
+			known = seenIn(next)
+		case ctx.Err() != nil: // Ctrl-C ends it well
+		case !temporary(err):
 			return err
-		case err != nil:
+		default:
 			o.from.note("%v; trying again", err)
-			continue
 		}
-		o.changes(known, next)
-		known = seenIn(next)
 	}
+	return nil
 }
 
 // seen is what is shown of a domain when it changes.

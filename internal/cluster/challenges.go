@@ -12,6 +12,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/cache"
 
 	"github.com/signpost-acme/signpost/internal/zone"
 )
@@ -43,6 +44,30 @@ func (x *Cluster) Challenges() (list []Challenge) {
 		}
 	}
 	return list
+}
+
+// OnChallenge has every Challenge of ours told to somebody, when it is created, has
+// changed, or, with gone, was deleted. told must be quick. It is called before Run.
+func (x *Cluster) OnChallenge(told func(c Challenge, gone bool)) error {
+	if x.challenges.informer == nil {
+		return nil
+	}
+	tell := func(o any, gone bool) {
+		if last, ok := o.(cache.DeletedFinalStateUnknown); ok {
+			o = last.Obj
+		}
+		c, ok := o.(*acmev1.Challenge)
+		if !ok {
+			return
+		}
+		if ours, ok := x.challenge(c); ok {
+			told(ours, gone)
+		}
+	}
+	_, err := x.challenges.informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc: func(o any) { tell(o, false) }, UpdateFunc: func(_, o any) { tell(o, false) }, DeleteFunc: func(o any) { tell(o, true) },
+	})
+	return err
 }
 
 // WaitingChallenges returns how many hold a place in cert-manager's queue without

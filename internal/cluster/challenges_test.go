@@ -3,6 +3,9 @@ package cluster
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+	"sync"
 	"testing"
 
 	acmev1 "github.com/cert-manager/cert-manager/pkg/apis/acme/v1"
@@ -191,5 +194,56 @@ func TestProcessingChallenges(t *testing.T) {
 		}))
 	if n := w.ProcessingChallenges(); n != 2 {
 		t.Errorf("%d places are taken", n)
+	}
+}
+
+// Whoever asks is told of every Challenge of ours, from its creation to its deletion,
+// and of nobody else's.
+func TestOnChallenge(t *testing.T) {
+	var mu sync.Mutex
+	var told []string
+	first := challenge("web", "first", "a.example.com", nil)
+	theirs := challenge("web", "theirs", "b.example.com", func(c *acmev1.Challenge) { c.Spec.Solver = otherDNS() })
+	w := notRead(t, nil, first, theirs)
+	if err := w.OnChallenge(func(c Challenge, gone bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		told = append(told, fmt.Sprint(c.Name, " ", c.State, " ", gone))
+	}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { w.Run(ctx); close(done) }()
+	defer func() { cancel(); <-done }()
+	heard := func(want ...string) {
+		t.Helper()
+		w.eventually(t, func() bool {
+			mu.Lock()
+			defer mu.Unlock()
+			told = slices.Compact(told)
+			return slices.Equal(told, want)
+		})
+	}
+	heard("first  false")
+	first.Status.State = acmev1.Valid
+	w.eventually(t, func() bool { // a fake API server loses what changes between List and Watch
+		if _, err := w.cm.AcmeV1().Challenges("web").UpdateStatus(ctx, first, metav1.UpdateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		told = slices.Compact(told)
+		return slices.Equal(told, []string{"first  false", "first valid false"})
+	})
+	for _, name := range []string{"theirs", "first"} {
+		if err := w.cm.AcmeV1().Challenges("web").Delete(ctx, name, metav1.DeleteOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	heard("first  false", "first valid false", "first valid true")
+
+	if err := notRead(t, func(c *Config) { c.Challenges = false }).OnChallenge(nil); err != nil {
+		t.Error(err)
 	}
 }

@@ -52,11 +52,11 @@ func (c *Client) Installation(ctx context.Context, group string) (i Installation
 	return i, nil
 }
 
-// Asked returns how often the CA and others have asked for a Challenge's record,
-// over all replicas. It reads the status page through the API server, with the
+// Asked returns how often the CA and others have asked for the record of a Challenge for
+// domain, over all replicas. It reads the status page through the API server, with the
 // user's own rights; an error means that this cannot be done.
-func (c *Client) Asked(ctx context.Context, namespace, name string) (uint64, error) {
-	raw, err := c.StatusPage(ctx)
+func (c *Client) Asked(ctx context.Context, namespace, name, domain string) (uint64, error) {
+	raw, err := c.StatusPage(ctx, domain)
 	if err != nil {
 		return 0, err
 	}
@@ -82,14 +82,18 @@ func (c *Client) Asked(ctx context.Context, namespace, name string) (uint64, err
 }
 
 // StatusPage reads the status page, as JSON, through the API server with the user's own
-// rights. It knows where that is once Installation has been read; an error means that
+// rights: the domains that its search finds, or "" for all. It knows where that is once Installation has been read; an error means that
 // it cannot be read.
-func (c *Client) StatusPage(ctx context.Context) ([]byte, error) {
+func (c *Client) StatusPage(ctx context.Context, search string) ([]byte, error) {
 	if c.statusService == "" {
 		return nil, errors.New("the installation does not say where its status page is")
 	}
 	where, service, _ := strings.Cut(c.statusService, "/")
-	raw, err := c.kube.CoreV1().RESTClient().Get().Namespace(where).Resource("services").Name(service).
-		SubResource("proxy").Suffix("status.json").DoRaw(ctx)
+	request := c.kube.CoreV1().RESTClient().Get().Namespace(where).Resource("services").Name(service).
+		SubResource("proxy").Suffix("status.json").Timeout(0) // else "?timeout=" is passed on, and the page has no such filter
+	if search != "" {
+		request = request.Param("q", search)
+	}
+	raw, err := request.DoRaw(ctx)
 	return raw, Explain(err, "reading the status page")
 }

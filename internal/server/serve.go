@@ -78,7 +78,11 @@ func (w *Webhook) Run(ctx context.Context, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return r.run(ctx, w.parts(r, k, clusterID(config)))
+	history := w.history(r)
+	if err := k.OnChallenge(history.Challenge); err != nil {
+		return err
+	}
+	return r.run(ctx, w.parts(r, k, history, clusterID(config)))
 }
 
 func (w *Webhook) cluster(config *rest.Config, log *slog.Logger) (*cluster.Cluster, error) {
@@ -89,8 +93,19 @@ func (w *Webhook) cluster(config *rest.Config, log *slog.Logger) (*cluster.Clust
 	})
 }
 
+// history is told of the copy's values from now on.
+func (w *Webhook) history(r *replica) *status.History {
+	targetOf := func(scope, domain string) (uuid.UUID, error) {
+		target, err := w.Zone.Target(scope, domain)
+		return target.ID, err
+	}
+	h := status.NewHistory(targetOf, func(target uuid.UUID) []string { values, _, _ := r.copy.Lookup(target); return values })
+	r.copy.Changed = h.Values
+	return h
+}
+
 // parts puts together what runs beside the DNS server.
-func (w *Webhook) parts(r *replica, k *cluster.Cluster, id uuid.UUID) parts {
+func (w *Webhook) parts(r *replica, k *cluster.Cluster, history *status.History, id uuid.UUID) parts {
 	checker := &check.Checker{Zone: w.Zone, Nameservers: w.Nameservers, Resolvers: w.resolvers, ResolverOnly: w.resolverOnly, PrivateAddresses: w.private, Namespaces: k.Scopes}
 	looks := gate.NewLooks(checker.Look, checker.Changed, r.store)
 	looks.Delegated = checker.Delegated
@@ -112,7 +127,7 @@ func (w *Webhook) parts(r *replica, k *cluster.Cluster, id uuid.UUID) parts {
 	page := status.New(status.Config{
 		Version: version.String(), Zone: w.Zone, Nameservers: w.Nameservers, Group: w.webhook.group, Namespace: w.namespace,
 		Strict: w.strict, Address: r.address, Redis: w.redis.URL != "", DNSService: w.dnsService, PrivateAddresses: w.private, GateConfiguration: w.gateConfiguration,
-		Mine: work.mine, ClusterID: id, Cluster: k, Store: r.store, Copy: r.copy, Checker: checker, Log: r.log,
+		Mine: work.mine, ClusterID: id, Cluster: k, Store: r.store, Copy: r.copy, Checker: checker, History: history, Log: r.log,
 	})
 	collectors := []prometheus.Collector{s, page, w.metrics(k, requests)}
 	if w.gate {

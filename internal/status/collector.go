@@ -57,7 +57,7 @@ type Checker interface {
 }
 
 // Config says what there is to look at. All fields are needed
-// but DNSService and GateConfiguration.
+// but DNSService, GateConfiguration and History.
 type Config struct {
 	Version          string
 	Zone             *zone.Zone
@@ -83,6 +83,7 @@ type Config struct {
 	Store   Store
 	Copy    Copy
 	Checker Checker
+	History *History // nil for none
 	Log     *slog.Logger
 }
 

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/signpost-acme/signpost/internal/cluster"
-	"github.com/signpost-acme/signpost/internal/store"
 	"github.com/signpost-acme/signpost/internal/zone"
 )
 
@@ -51,7 +50,9 @@ func (c *Collector) domains(ctx context.Context, ask bool) ([]Domain, map[string
 			shown.HeldBy = c.Cluster.Holder(challenge)
 		}
 		if ask {
-			shown.Asked, ask = c.asked(ctx, target)
+			if shown.Asked, ask = c.asked(ctx, target); ask && c.History != nil {
+				c.History.Asked(target.ID, shown.Asked)
+			}
 		}
 		d.Challenges = append(d.Challenges, shown)
 	}
@@ -67,7 +68,9 @@ func (c *Collector) domains(ctx context.Context, ask bool) ([]Domain, map[string
 	}
 	var list []Domain
 	for _, key := range slices.Sorted(maps.Keys(found)) {
-		list = append(list, *found[key])
+		d := *found[key]
+		d.History = c.History.Of(d.id)
+		list = append(list, d)
 	}
 	return list, cas
 }
@@ -88,13 +91,17 @@ func (c *Collector) domainOf(found map[string]*Domain, scope, name string) (*Dom
 	return d, n.target
 }
 
-func challengeOf(c cluster.Challenge) Challenge {
-	name := c.Domain
+// dnsNameOf is what a Challenge is for, with "*." if that is the wildcard.
+func dnsNameOf(c cluster.Challenge) string {
 	if c.Wildcard {
-		name = "*." + name
+		return "*." + c.Domain
 	}
+	return c.Domain
+}
+
+func challengeOf(c cluster.Challenge) Challenge {
 	return Challenge{
-		Namespace: c.Namespace, Name: c.Name, DNSName: name, Since: c.Since,
+		Namespace: c.Namespace, Name: c.Name, DNSName: dnsNameOf(c), Since: c.Since,
 		State: c.State, Reason: c.Reason, Presented: c.Presented,
 	}
 }
@@ -107,12 +114,5 @@ func (c *Collector) asked(ctx context.Context, target zone.Target) (out Asked, o
 	if err != nil { // already logged by the store
 		return out, false
 	}
-	for network, n := range counts {
-		out.Answered += n
-		if network != store.OtherNetworks {
-			out.Networks = append(out.Networks, network)
-		}
-	}
-	slices.Sort(out.Networks)
-	return out, true
+	return askedOf(counts), true
 }

@@ -48,7 +48,7 @@ func (n *names) derive(k nameIn) *named {
 	if err != nil {
 		return nil
 	}
-	d := Domain{Name: target.Domain, Scope: k.scope, Record: target.Record()}
+	d := Domain{Name: target.Domain, Scope: k.scope, Record: target.Record(), id: target.ID}
 	if u := zone.Unicode(d.Name); u != d.Name {
 		d.Unicode = u
 	}

@@ -9,6 +9,8 @@ package status
 import (
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/signpost-acme/signpost/internal/check"
 	"github.com/signpost-acme/signpost/internal/zone"
 )
@@ -43,6 +45,9 @@ type Domain struct {
 	Certificates []Certificate   `json:"certificates"`
 	Challenges   []Challenge     `json:"challenges"` // under way
 	Requests     []Request       `json:"requests"`   // whose Order waits at the gate
+	History      []Past          `json:"history"`    // the last challenges, the latest first
+
+	id uuid.UUID // of its target
 }
 
 // Request is a certificate request that cert-manager has no Order for, because a

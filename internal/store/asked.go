@@ -24,8 +24,8 @@ const (
 // tally counts, for one name, how often it was asked for and from where. It
 // lives as long as the name has values.
 type tally struct {
-	waiting atomic.Bool // for TakeAsked
-	slots   [askedNetworks]struct{ network, count atomic.Uint64 }
+	waiting atomic.Bool                                                  // for TakeAsked
+	slots   [askedNetworks]struct{ network, count, taken atomic.Uint64 } // taken: by TakeAsked
 	other   atomic.Uint64
 }
 
@@ -78,6 +78,21 @@ func (t *tally) add(network uint64) {
 	t.other.Add(1)
 }
 
+// sum returns all that was counted in the networks that are counted apart; nil if t is.
+func (t *tally) sum() map[string]uint64 {
+	if t == nil {
+		return nil
+	}
+	counts := map[string]uint64{}
+	for i := range t.slots {
+		s := &t.slots[i]
+		if network := s.network.Load(); network != 0 {
+			counts[networkName(network)] = s.count.Load() + s.taken.Load()
+		}
+	}
+	return counts
+}
+
 // TakeAsked returns the queries that Note has counted since the last call, by
 // name and network, and counts from zero again.
 func (c *Copy) TakeAsked() map[uuid.UUID]map[string]uint64 {
@@ -100,6 +115,7 @@ func (c *Copy) TakeAsked() map[uuid.UUID]map[string]uint64 {
 		counts := map[string]uint64{}
 		for i := range t.slots {
 			if n := t.slots[i].count.Swap(0); n > 0 {
+				t.slots[i].taken.Add(n)
 				counts[networkName(t.slots[i].network.Load())] = n
 			}
 		}

@@ -24,6 +24,12 @@ type Copy struct {
 	// returns is kept beside them. It must not be changed once Follow runs.
 	Prepare func(values []string) []byte
 
+	// Changed, if set, is told of every change to a name's values once the store has been
+	// read in full: the values from now on, and how often this replica was asked for those
+	// of before, by network. It is called with locks held, so it must be quick, and must
+	// not call the Copy. It must not be changed once Follow runs.
+	Changed func(id uuid.UUID, values []string, asked map[string]uint64)
+
 	synced atomic.Bool // once
 	fresh  atomic.Bool // what freshness says, told by the loops of Follow: Lookup only reads it, which costs nothing
 	shards [64]shard
@@ -163,6 +169,7 @@ func (c *Copy) dropUnseen() {
 			if r.generation != c.generation {
 				c.total.Add(-int64(len(r.Values)))
 				delete(s.records, id)
+				c.tell(id, nil, r)
 			}
 		}
 		s.Unlock()
@@ -220,6 +227,19 @@ func (c *Copy) store(id uuid.UUID, values []string) {
 		r.Prepared = c.Prepare(values)
 	}
 	s.records[id] = r
+	c.tell(id, values, before)
+}
+
+// tell tells Changed, if it is to know; before is nil for a name that is new.
+func (c *Copy) tell(id uuid.UUID, values []string, before *Record) {
+	if c.Changed == nil || !c.Synced() {
+		return
+	}
+	var asked map[string]uint64
+	if before != nil {
+		asked = before.asked.Load().sum()
+	}
+	c.Changed(id, values, asked)
 }
 
 func (c *Copy) delete(id uuid.UUID) {
@@ -229,5 +249,6 @@ func (c *Copy) delete(id uuid.UUID) {
 	if r := s.records[id]; r != nil {
 		c.total.Add(-int64(len(r.Values)))
 		delete(s.records, id)
+		c.tell(id, nil, r)
 	}
 }

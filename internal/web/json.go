@@ -136,6 +136,10 @@ func (r *Row) Document() DomainDocument {
 	d := *r.Domain
 	d.Checks, d.Certificates, d.Requests = list(d.Checks), list(d.Certificates), list(d.Requests)
 	d.Doubt = listed(d.Doubt)
+	d.History = list(slices.Clone(d.History))
+	for i := range d.History {
+		d.History[i].Asked.Networks = list(d.History[i].Asked.Networks)
+	}
 	d.Challenges = list(slices.Clone(d.Challenges))
 	for i := range d.Challenges {
 		d.Challenges[i].Asked.Networks = list(d.Challenges[i].Asked.Networks)

@@ -8,11 +8,11 @@ import (
 	"github.com/signpost-acme/signpost/internal/status"
 )
 
-// State and Mark are those of internal/status, which all that is shown has.
-type (
-	State = status.State
-	Mark  = status.Mark
-)
+// State is that of internal/status, which all that is shown has.
+type State = status.State
+
+// Mark is likewise.
+type Mark = status.Mark
 
 // The states: see status.State.
 const (

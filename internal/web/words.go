@@ -8,21 +8,23 @@ import (
 )
 
 var funcs = template.FuncMap{
-	"plural": plural,
-	"plural64": func(n uint64, one, many string) string {
-		if n == 1 {
-			return one
-		}
-		return many
-	},
-	"count":   count,
-	"seconds": seconds,
-	"span":    span,
-	"utc":     func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") },
-	"iso":     func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-	"from":    relative,
-	"expires": expires,
-	"since":   func(now, t time.Time) string { return span(now.Sub(t)) },
+	"plural":   plural,
+	"plural64": plural64,
+	"count":    count,
+	"seconds":  seconds,
+	"span":     span,
+	"utc":      func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") },
+	"iso":      func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+	"from":     relative,
+	"expires":  expires,
+	"since":    func(now, t time.Time) string { return span(now.Sub(t)) },
+}
+
+func plural64(n uint64, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
 }
 
 // relative says where t is, seen from now.

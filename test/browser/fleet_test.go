@@ -94,7 +94,7 @@ func TestFleet(t *testing.T) {
 		t.Errorf("the update took away what was typed, or a row that had not changed: %s", got)
 	}
 	largest := value[int](b, `Math.max(...performance.getEntriesByType("resource").filter(e => e.name.endsWith("&fragment")).map(e => e.decodedBodySize))`)
-	if largest > 8000 {
+	if largest > 9000 {
 		t.Errorf("a live update of one row had %d bytes", largest)
 	}
 

@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -22,7 +23,11 @@ func (w *world) get() status.Snapshot {
 	defer w.mu.Unlock()
 	s := w.status
 	s.At = time.Now()
-	s.Domains = append([]status.Domain(nil), s.Domains...)
+	s.Domains = slices.Clone(s.Domains)
+	for i := range s.Domains { // whoever has a snapshot sees no change of it
+		s.Domains[i].Certificates = slices.Clone(s.Domains[i].Certificates)
+	}
+	status.Foresee(s.Domains, s.At)
 	return s
 }
 

@@ -1,0 +1,138 @@
+package e2e
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/signpost-acme/signpost/internal/poll"
+	"github.com/signpost-acme/signpost/test/world"
+)
+
+// One domain, seen in a terminal: it waits for its record, is issued, and is at risk as
+// soon as its owner takes the record away.
+func TestStatusCommand(t *testing.T) {
+	const domain = "status.example.com"
+	status := func(args ...string) (code int, out string) {
+		s := command(t, w.Kubeconfig, append([]string{"status"}, args...)...)
+		_ = s.cmd.Wait()
+		return s.cmd.ProcessState.ExitCode(), s.String()
+	}
+	// becomes waits until the command says so, and returns all that it says.
+	becomes := func(want string, wantCode int, args ...string) (out string) {
+		t.Helper()
+		poll.Until(t, 45*time.Second, "the command says "+want, func() error {
+			code, text := status(args...)
+			if out = text; code != wantCode || !strings.Contains(text, want) {
+				return fmt.Errorf("exit code %d:\n%s", code, text)
+			}
+			return nil
+		})
+		return out
+	}
+	createIssuer(t, world.IssuerOptions{Name: "status"})
+	target, err := world.Target(world.CertManagerNamespace, domain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	createCertificate(t, "status", "status", "ClusterIssuer", "status", "*."+domain)
+	t.Log("\n" + becomes("✕ Add this record", 0, domain)) // nothing is to be lost
+	if out := becomes("waiting", 0, domain, "--from-here", "--private-addresses", "-o", "wide"); !strings.Contains(out, target) || !strings.Contains(out, "Add this record") {
+		t.Errorf("from here:\n%s", out)
+	}
+
+	setCNAME(t, "example.com", domain, world.CertManagerNamespace)
+	waitReady(t, "status", "status", "*."+domain)
+	t.Log("\n" + becomes("✓ Ready", 0, domain))
+	if out := becomes("1 renewing", 0, "-n", "status"); strings.Contains(out, domain) {
+		t.Errorf("a domain is listed that needs nobody:\n%s", out)
+	}
+
+	poll.Until(t, 30*time.Second, "every replica knows what happened to the challenge", func() error { return wasChallenged(t, domain) })
+
+	if err := w.Parent.RemoveCNAME(t.Context(), "example.com", domain); err != nil {
+		t.Fatal(err)
+	}
+	out := becomes("would not be renewed", 1, "-n", "status", "--from-here", "--private-addresses")
+	t.Log("\n" + out)
+	if !strings.Contains(out, "✕ Certificates: 1 at-risk; the first that is at risk expires on ") || !strings.Contains(out, "_acme-challenge."+domain) {
+		t.Errorf("the record is gone:\n%s", out)
+	}
+	leavesNothing(t)
+}
+
+// wasChallenged returns an error if a replica's page has no whole timeline of a domain's
+// last challenge.
+func wasChallenged(t *testing.T, domain string) error {
+	for i := range 2 {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+world.ReplicaAddress(i)+":8080/status.json?q="+domain, nil)
+		if err != nil {
+			return err
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			return err
+		}
+		defer response.Body.Close()
+		var d struct {
+			Domains []struct {
+				History []struct {
+					State                                      string
+					Created, Presented, Decided, Cleaned, Gone time.Time
+				}
+			}
+		}
+		if err := json.NewDecoder(response.Body).Decode(&d); err != nil {
+			return err
+		}
+		if len(d.Domains) != 1 || len(d.Domains[0].History) == 0 {
+			return fmt.Errorf("replica %d: %+v", i, d)
+		}
+		h := d.Domains[0].History[0]
+		if h.State != "valid" || h.Presented.IsZero() || h.Decided.Before(h.Presented) || h.Cleaned.Before(h.Decided) || h.Gone.IsZero() {
+			return fmt.Errorf("replica %d: %+v", i, h)
+		}
+	}
+	return nil
+}
+
+// As a plugin of kubectl it is the same.
+func TestStatusIsAPlugin(t *testing.T) {
+	bin, err := filepath.Abs("../../.cache/bin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.Symlink(filepath.Join(bin, "signpost"), filepath.Join(dir, "kubectl-signpost")); err != nil {
+		t.Fatal(err)
+	}
+	createIssuer(t, world.IssuerOptions{Name: "plugin"})
+	cmd := exec.CommandContext(t.Context(), filepath.Join(bin, "kubectl"), "signpost", "status", "-n", "kube-system", "-o", "json")
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+w.Kubeconfig, "PATH="+dir+string(os.PathListSeparator)+os.Getenv("PATH"))
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v\n%s\n%s", err, out, stderrOf(err))
+	}
+	var d struct {
+		From  string
+		Total int
+	}
+	if err := json.Unmarshal(out, &d); err != nil || d.From != "status page" || d.Total != 0 {
+		t.Errorf("%v: %+v\n%s", err, d, out)
+	}
+}
+
+// stderrOf is what a command that has failed has said beside its output.
+func stderrOf(err error) []byte {
+	if failed := (*exec.ExitError)(nil); errors.As(err, &failed) {
+		return failed.Stderr
+	}
+	return nil
+}
