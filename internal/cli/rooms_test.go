@@ -26,6 +26,7 @@ var rooms = map[string][]string{
 	"dnsserve":           {"internal/zone"},
 	"internal/check":     {"internal/provider", "internal/zone"},
 	"internal/provider":  {"internal/zone"},
+	"internal/invite":    {"internal/zone"}, // pure: what signs links has no view of anything else
 	"internal/cluster":   {"internal/zone"},
 	"internal/store":     {"internal/zone"},
 	"internal/zone":      nil,
