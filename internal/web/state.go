@@ -129,10 +129,9 @@ func markRequest(r status.Request) Mark {
 	return Mark{Pending, "Waits for its record"}
 }
 
-// markChallenge knows the states of RFC 8555 that an order does not recover from.
+// markChallenge is the state of a challenge.
 func markChallenge(c status.Challenge) Mark {
-	switch c.State {
-	case "invalid", "errored", "expired":
+	if c.Failed() {
 		return Mark{Failed, "Validation failed"}
 	}
 	return Mark{Pending, "Being issued"}
