@@ -143,7 +143,7 @@ func (v *view) where(target zone.Target, sight check.Sight) {
 		v.Providers = append(v.Providers, providerView{v.say("steps-at", "provider", found[i].Name), stepTexts(provider.Steps(v.Language, &found[i], record, apex), found[i].Docs)})
 	}
 	v.Entry.NameField, v.Entry.ValueField = cmp.Or(v.Entry.NameField, v.say("name")), cmp.Or(v.Entry.ValueField, v.say("value"))
-	if v.Entry.Name != v.Full {
+	if v.Entry.Name != v.Full && (len(found) != 1 || found[0].Typed != provider.Relative) {
 		v.FullNote = v.say("full-note", "full", v.Full, "apex", shown)
 	}
 }
@@ -210,7 +210,7 @@ func (v *view) judge(now time.Time, target zone.Target, sight check.Sight, known
 		case sight.Check == "cname-missing":
 			v.State, v.Headline = Missing, v.say("now-missing")
 		default:
-			record.State = Wrong
+			record.Text, record.State = v.say("record-wrong"), Wrong
 		}
 		if sight.Status != check.Unknown && valid {
 			v.State, v.Headline = Wrong, v.say("now-not-renewing", "date", until)
