@@ -45,13 +45,16 @@ func (o *owned) set(id string, status check.Status, seen string, c ownerpage.Cer
 	o.certificates = c
 }
 
-// startOwner serves the page, opens a browser, and returns the link.
+// ownersURL is what links begin with.
+const ownersURL = "https://certs.example.net"
+
+// startOwner serves the page, opens a browser, and returns the link, at the address of
+// the server here.
 func startOwner(t *testing.T) (*tab, *owned, string) {
 	t.Helper()
 	o := &owned{}
 	o.set("cname-missing", check.Failed, "nothing", ownerpage.Certificates{Issuance: ownerpage.UnderWay})
-	server := httptest.NewUnstartedServer(nil)
-	base, err := url.Parse("http://" + server.Listener.Addr().String())
+	base, err := url.Parse(ownersURL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,8 +68,7 @@ func startOwner(t *testing.T) (*tab, *owned, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server.Config.Handler = page
-	server.Start()
+	server := httptest.NewServer(page)
 	t.Cleanup(func() { cancel(); server.Close() })
 	link, err := ownerpage.Link(mustZone(t), base, keys, scope, ownersDomain, time.Now().Add(30*24*time.Hour))
 	if err != nil {
@@ -74,7 +76,7 @@ func startOwner(t *testing.T) (*tab, *owned, string) {
 	}
 	b := newTab(t)
 	b.look(1100, 900, "light")
-	return b, o, link
+	return b, o, server.URL + strings.TrimPrefix(link, ownersURL)
 }
 
 // accessible fails the test with what axe-core finds.
@@ -112,6 +114,7 @@ func TestOwnerFollowsTheRecord(t *testing.T) {
 		b.until(shows("#sentence", step.want))
 		b.until(element("#said") + `.textContent.includes(` + `document.querySelector("#sentence").textContent.trim())`) // for those who listen
 		b.accessible(step.id)
+		b.screenshot("owner-" + step.id)
 	}
 	if !value[bool](b, `document.activeElement.matches("#where .copy")`) {
 		t.Error("the update took away the focus")
@@ -129,6 +132,8 @@ func TestOwnerFollowsTheRecord(t *testing.T) {
 		b.accessible("issued, " + scheme)
 	}
 	b.screenshot("owner-issued")
+	b.look(390, 844, "light")
+	b.screenshot("owner-issued-phone")
 }
 
 func TestOwnerOnAPhone(t *testing.T) {
@@ -200,7 +205,7 @@ func TestOwnerByKeyboard(t *testing.T) {
 		t.Errorf("copied %v", copied)
 	}
 	for text := range copied {
-		if strings.Contains(text, "Please add") && !strings.Contains(text, link) {
+		if strings.Contains(text, "Please add") && !strings.Contains(text, ownersURL+"/v1/key-1/") {
 			t.Errorf("the text to pass on has no link:\n%s", text)
 		}
 	}
