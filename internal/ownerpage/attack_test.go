@@ -282,7 +282,7 @@ func TestSlowClients(t *testing.T) {
 			}
 		})
 	}
-	if resp, err := http.Get("http://" + listener.Addr().String() + w.first); err != nil || resp.StatusCode != 200 {
+	if resp, err := http.Get("http://" + listener.Addr().String() + w.first); err != nil || resp.StatusCode != http.StatusOK {
 		t.Errorf("meanwhile: %v, %v", resp, err)
 	}
 	r, err := http.NewRequest(http.MethodGet, "http://"+listener.Addr().String()+w.first, nil)

@@ -20,15 +20,25 @@ var assets embed.FS
 
 var templates = template.Must(template.ParseFS(assets, "assets/*.html"))
 
-// files are what a page fetches beside itself.
-var files = map[string]string{
-	"/style.css": "text/css; charset=utf-8",
-	"/page.js":   "text/javascript; charset=utf-8",
-	"/icon.svg":  "image/svg+xml",
+// files are what a page fetches beside itself, by path.
+var files = map[string]file{
+	"/style.css": {"text/css; charset=utf-8", mustRead("assets/style.css")},
+	"/page.js":   {"text/javascript; charset=utf-8", mustRead("assets/page.js")},
+	"/icon.svg":  {"image/svg+xml", mustRead("assets/icon.svg")},
 }
 
-// The header with the parts that a browser has.
-const haveHeader = "Signpost-Have"
+type file struct {
+	kind string
+	data []byte
+}
+
+func mustRead(name string) []byte {
+	b, err := assets.ReadFile(name)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
 
 // ServeHTTP answers with a page, one of its files, or a refusal. There are no
 // redirects, no cookies, and nothing of the request is in an answer but what the
@@ -52,10 +62,9 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	path := strings.TrimPrefix(r.URL.EscapedPath(), p.base) // some proxies take the base away
-	if kind, ok := files[path]; ok {
-		b, _ := assets.ReadFile("assets" + path)
-		h.Set("Content-Type", kind)
-		_, _ = w.Write(b)
+	if f, ok := files[path]; ok {
+		h.Set("Content-Type", f.kind)
+		_, _ = w.Write(f.data)
 		return
 	}
 	query, _ := url.ParseQuery(r.URL.RawQuery) // what cannot be read is not there

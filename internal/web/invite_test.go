@@ -13,7 +13,9 @@ import (
 func TestLinkForTheOwner(t *testing.T) {
 	for _, link := range []func(scope, domain string) string{
 		nil, func(string, string) string { return "" },
-		func(scope, domain string) string { return "https://certs.example.net/v1/k/1/" + scope + "/" + domain + "/<sig>" },
+		func(scope, domain string) string {
+			return "https://certs.example.net/v1/k/1/" + scope + "/" + domain + "/<sig>"
+		},
 	} {
 		server := httptest.NewServer(web.Handler(web.Config{Ready: func() error { return errors.New("starting") }, Snapshot: good, Link: link}))
 		t.Cleanup(server.Close)
