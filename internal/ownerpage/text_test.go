@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/signpost-acme/signpost/internal/check"
+	"github.com/signpost-acme/signpost/internal/zone"
 )
 
 // Each language has the same sentences, with the same placeholders; each finding about
@@ -118,4 +119,23 @@ func TestInvitation(t *testing.T) {
 	if got := escapeMarkdown("a_b*[c](d)`<e>"); got != `a\_b\*\[c](d)`+"\\`"+`\<e>` {
 		t.Error(got)
 	}
+}
+
+// docs/owner-page.md shows what invite prints.
+func TestInvitationInTheDocs(t *testing.T) {
+	b, err := os.ReadFile("../../docs/owner-page.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	z, err := zone.New("acme.example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	target, err := z.Target("cert-manager", "example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	end := time.Unix(1798243200, 0)
+	i := Known().Invitation(English, target.Record(), target.Domain, "https://certs.example.com/v1/key-1/1798243200/cert-manager/example.com/…", end)
+	has(t, "docs/owner-page.md", string(b), "$ signpost invite example.com\n"+i.Subject+"\n\n"+i.Text)
 }
