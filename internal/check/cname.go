@@ -111,7 +111,7 @@ func (k *looking) endOfChain(ctx context.Context, chain []string, said []told) F
 	if len(chain) == 1 {
 		return k.missing(ctx, said)
 	}
-	seen := "CNAME " + strings.Join(chain[1:], " → ")
+	seen := seenCNAME + strings.Join(chain[1:], " → ")
 	last := chain[len(chain)-1]
 	if strings.HasPrefix(last, k.Name+".") {
 		return k.result(cnameValueDoubled, Failed, seen,

@@ -77,7 +77,7 @@ func (k *looking) compare(ctx context.Context, chain []string, by map[string][]s
 	if at != k.Challenge {
 		hint = fmt.Sprintf("Make all DNS servers of %s say the same, or replace the CNAME by %s.", at, k.add())
 	}
-	return k.result(authoritativeDiffer, Failed, "not so at "+sorted(wrong), hint)
+	return k.result(authoritativeDiffer, Failed, seenNotAt+sorted(wrong), hint)
 }
 
 // leadsTo judges a CNAME at the end of a chain.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/miekg/dns"
 
@@ -39,9 +40,15 @@ func (c *Checker) Look(ctx context.Context, scope, domain string) Finding {
 }
 
 func (c *Checker) look(ctx context.Context, l lookingFor) (Finding, *looking) {
+	return c.lookWith(ctx, l, insteadTTL)
+}
+
+// lookWith is look. What was there instead of the record may be as old as insteadAge.
+func (c *Checker) lookWith(ctx context.Context, l lookingFor, insteadAge time.Duration) (Finding, *looking) {
 	ctx, cancel := c.bound(ctx, queriesOfCNAME)
 	defer cancel()
 	k := c.newLooking(l, "tcp")
+	k.insteadAge = insteadAge
 	if !c.ResolverOnly {
 		k.own, k.ask, k.see = true, k.askOwn, k.walk
 	}
@@ -61,18 +68,19 @@ func (c *Checker) look(ctx context.Context, l lookingFor) (Finding, *looking) {
 // then is it judged, so that the verdict does not depend on who answers first.
 type looking struct {
 	lookingFor
-	c         *Checker
-	network   string
-	own       bool                          // the domain's own servers are asked
-	ask       asker                         // for what is there instead of the record
-	see       func(context.Context, *place) // fills a place
-	wg        sync.WaitGroup                // of everything that fills places
-	mu        sync.Mutex                    // of everything below
-	resolvers []string                      // the one that answered last is the first
-	places    map[string]*place             // by name
-	zones     map[string][]server           // those that answered, by the zone that they were asked for
-	served    map[string][]string           // the nameservers of the zones that the challenge name is in, by apex
-	servfail  bool                          // a resolver said SERVFAIL, which may be DNSSEC
+	c          *Checker
+	network    string
+	own        bool                          // the domain's own servers are asked
+	ask        asker                         // for what is there instead of the record
+	see        func(context.Context, *place) // fills a place
+	wg         sync.WaitGroup                // of everything that fills places
+	insteadAge time.Duration                 // how old what is there instead may be
+	mu         sync.Mutex                    // of everything below
+	resolvers  []string                      // the one that answered last is the first
+	places     map[string]*place             // by name
+	zones      map[string][]server           // those that answered, by the zone that they were asked for
+	served     map[string][]string           // the nameservers of the zones that the challenge name is in, by apex
+	servfail   bool                          // a resolver said SERVFAIL, which may be DNSSEC
 }
 
 // place is a name of the chain, and what is said about it.
@@ -98,7 +106,7 @@ type told struct {
 }
 
 func (c *Checker) newLooking(l lookingFor, network string) *looking {
-	k := &looking{lookingFor: l, c: c, network: network, resolvers: c.resolvers(),
+	k := &looking{lookingFor: l, c: c, network: network, resolvers: c.resolvers(), insteadAge: insteadTTL,
 		places: map[string]*place{}, zones: map[string][]server{}, served: map[string][]string{}}
 	k.ask, k.see = k.askResolver, k.seeByResolver
 	return k

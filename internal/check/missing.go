@@ -35,7 +35,7 @@ type instead struct {
 
 type remembered struct {
 	Finding
-	until time.Time
+	at time.Time
 }
 
 // missing finds out what is there instead of a CNAME. Where it cannot, the result is
@@ -46,10 +46,11 @@ func (k *looking) missing(ctx context.Context, said []told) Finding {
 	known.mu.Lock()
 	r, ok := known.found[key]
 	known.mu.Unlock()
-	if ok && time.Now().Before(r.until) {
+	if ok && time.Since(r.at) < k.insteadAge {
 		return r.Finding
 	}
-	r = remembered{k.findInstead(ctx, said), time.Now().Add(insteadTTL)}
+	now := time.Now()
+	r = remembered{k.findInstead(ctx, said), now}
 	if ctx.Err() != nil { // perhaps not all was found out
 		return r.Finding
 	}
@@ -101,7 +102,7 @@ func (k *looking) addressesInstead(ctx context.Context) (r Finding) {
 	if len(seen) == 0 || sorted(k.addressesAt(ctx, probeLabel+"."+k.Domain)) == sorted(seen) {
 		return r
 	}
-	return k.result(cnameProxied, Failed, "addresses: "+sorted(seen),
+	return k.result(cnameProxied, Failed, seenAddresses+sorted(seen),
 		fmt.Sprintf("Switch the provider's proxy off for this record (\"DNS only\"), so that you get %s, and delete address records there.", k.add()))
 }
 
@@ -135,7 +136,7 @@ func (k *looking) delegated(ctx context.Context) (r Finding) {
 }
 
 func (l lookingFor) delegatedTo(ns []string) Finding {
-	return l.result(challengeDelegated, Failed, "NS "+sorted(ns),
+	return l.result(challengeDelegated, Failed, seenNS+sorted(ns),
 		fmt.Sprintf("Delete the NS records at %s, which send everybody to a zone of its own there, and add %s.", l.Challenge, l.add()))
 }
 
@@ -196,7 +197,7 @@ func (k *looking) wrongPlace(ctx context.Context) Finding {
 	}
 	wg.Wait()
 	if i := slices.Index(found, true); i >= 0 {
-		return k.result(places[i].check, Failed, "the CNAME, but at "+places[i].name, places[i].hint)
+		return k.result(places[i].check, Failed, seenAt+places[i].name, places[i].hint)
 	}
 	return Finding{}
 }

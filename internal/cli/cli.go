@@ -43,7 +43,7 @@ The owner of a domain adds one CNAME, once; renewals then need nobody.`,
 		Args:              noArgs,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.AddCommand(newServeCommand(), newDNSCommand(), newInitCommand(), newRecordsCommand(), newCheckCommand(), newIssueCommand(), newStatusCommand(), newEndChallengesCommand(), newVersionCommand())
+	root.AddCommand(newServeCommand(), newDNSCommand(), newInitCommand(), newRecordsCommand(), newCheckCommand(), newIssueCommand(), newStatusCommand(), newInviteCommand(), newEndChallengesCommand(), newVersionCommand())
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err.Error()} })
 	root.SetArgs(args)
 	root.SetOut(stdout)

@@ -18,16 +18,14 @@ import (
 
 	"github.com/signpost-acme/signpost/internal/check"
 	"github.com/signpost-acme/signpost/internal/cluster"
+	"github.com/signpost-acme/signpost/internal/ownerpage"
 	"github.com/signpost-acme/signpost/internal/server"
 	"github.com/signpost-acme/signpost/internal/zone"
-	"github.com/signpost-acme/signpost/solver"
 )
 
 // issueSettings are the flags of issue.
 type issueSettings struct {
-	kube
-	namespace string
-	issuer    string // kind/name
+	clusterFlags
 	name      string
 	secret    string
 	zoneName  string
@@ -59,12 +57,10 @@ certificate is Ready. Issuance goes on when you stop waiting.`,
 	}
 	fs := cmd.Flags()
 	fs.SortFlags = false
-	fs.StringVarP(&s.namespace, "namespace", "n", "", "namespace of the Certificate (default: the kubeconfig's)")
-	fs.StringVar(&s.issuer, "issuer", "", "Issuer/name or ClusterIssuer/name (default: the one that uses Signpost)")
+	s.addFlags(fs)
 	fs.StringVar(&s.name, "name", "", "name of the Certificate (default: from the domain)")
 	fs.StringVar(&s.secret, "secret", "", "name of the Secret that gets the certificate (default: the Certificate's name)")
 	fs.DurationVar(&s.timeout, "timeout", 0, "how long to wait; 0: until it is Ready")
-	s.addKubeFlags(fs)
 	fs.StringVar(&s.zoneName, "zone", "", "zone that Signpost serves (default: asked from the cluster)")
 	fs.StringVar(&s.scope, "cluster-namespace", "", "cert-manager's cluster resource namespace (default: asked from the cluster, or cert-manager)")
 	server.AddResolverFlag(fs, &s.resolvers)
@@ -80,9 +76,7 @@ func (s *issueSettings) validate(domains []string) (mistakes []string) {
 			mistakes = append(mistakes, err.Error())
 		}
 	}
-	if kind, name, ok := strings.Cut(s.issuer, "/"); s.issuer != "" && (!ok || name == "" || kind != "Issuer" && kind != "ClusterIssuer") {
-		mistakes = append(mistakes, fmt.Sprintf("--issuer: %q: write Issuer/name or ClusterIssuer/name", s.issuer))
-	}
+	mistakes = append(mistakes, s.clusterFlags.validate()...)
 	return append(mistakes, server.CheckResolvers(s.resolvers)...)
 }
 
@@ -98,42 +92,18 @@ type issuing struct {
 	checker     *check.Checker
 	timeout     time.Duration
 	progress    *progress
+	owners      ownersPage // without keys if there is none, or this user may not read them
 }
 
 // prepare finds out everything that is needed before anything is changed.
 func (s *issueSettings) prepare(ctx context.Context, names []string) (*issuing, error) {
-	rest, config, err := s.connect()
+	c, err := s.connect(ctx, s.zoneName, s.scope)
 	if err != nil {
 		return nil, err
 	}
-	if s.namespace == "" {
-		if s.namespace, _, err = config.Namespace(); err != nil {
-			return nil, fmt.Errorf("no namespace is known: %w; give --namespace", err)
-		}
-	}
-	client, err := cluster.NewClient(rest, solver.Name)
-	if err != nil {
-		return nil, err
-	}
-	issuer, err := s.chooseIssuer(ctx, client)
-	if err != nil {
-		return nil, err
-	}
-	installed, err := client.Installation(ctx, issuer.Group)
-	if err != nil {
-		return nil, err
-	}
-	z, err := zone.New(cmp.Or(s.zoneName, installed.Zone, issuer.Group))
-	if err != nil {
-		return nil, fmt.Errorf("%w; give the zone that Signpost serves with --zone", err)
-	}
-	i := &issuing{client: client, timeout: s.timeout, checker: &check.Checker{Zone: z, Resolvers: s.resolvers}, zone: z, issuer: issuer, scope: s.namespace}
-	switch {
-	case issuer.Kind == "ClusterIssuer" && !installed.Strict:
-		i.scope = cmp.Or(s.scope, installed.Namespace, "cert-manager")
-	case issuer.Kind == "ClusterIssuer":
-		i.every = installed.Gate
-	}
+	i := &issuing{client: c.client, timeout: s.timeout, checker: &check.Checker{Zone: c.zone, Resolvers: s.resolvers}, zone: c.zone, issuer: c.issuer, scope: c.scope}
+	i.owners, _ = readOwnersPage(ctx, c.client, c.installed, "") // a convenience
+	i.every = c.issuer.Kind == "ClusterIssuer" && c.installed.Strict && c.installed.Gate
 	var dnsNames []string
 	for _, name := range names {
 		dnsName, err := zone.Domain(name)
@@ -150,10 +120,10 @@ func (s *issueSettings) prepare(ctx context.Context, names []string) (*issuing, 
 	}
 	name := cmp.Or(s.name, cluster.CertificateName(dnsNames[0]))
 	i.certificate = &cmv1.Certificate{
-		ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: name},
+		ObjectMeta: metav1.ObjectMeta{Namespace: c.namespace, Name: name},
 		Spec: cmv1.CertificateSpec{
 			SecretName: cmp.Or(s.secret, name), DNSNames: dnsNames,
-			IssuerRef: cmmeta.IssuerReference{Group: cmv1.SchemeGroupVersion.Group, Kind: issuer.Kind, Name: issuer.Name},
+			IssuerRef: cmmeta.IssuerReference{Group: cmv1.SchemeGroupVersion.Group, Kind: c.issuer.Kind, Name: c.issuer.Name},
 		},
 	}
 	return i, nil
@@ -173,31 +143,6 @@ func (i *issuing) want(labels map[string]string, dnsNames []string) error {
 		}
 	}
 	return nil
-}
-
-// chooseIssuer returns the one that was asked for, or the only one that there is.
-func (s *issueSettings) chooseIssuer(ctx context.Context, client *cluster.Client) (cluster.Issuer, error) {
-	list, err := client.Issuers(ctx, s.namespace)
-	if err != nil && len(list) == 0 {
-		return cluster.Issuer{}, err
-	}
-	var names []string
-	for _, i := range list {
-		if name := i.Kind + "/" + i.Name; name == s.issuer {
-			return i, nil
-		} else if !slices.Contains(names, name) {
-			names = append(names, name)
-		}
-	}
-	switch {
-	case s.issuer != "":
-		return cluster.Issuer{}, fmt.Errorf("%s does not exist, or does not use Signpost; those that do: %s", s.issuer, cmp.Or(strings.Join(names, ", "), "none"))
-	case len(list) == 0:
-		return cluster.Issuer{}, fmt.Errorf("no ClusterIssuer, and no Issuer in namespace %s, uses Signpost; create one, with solverName %s", s.namespace, solver.Name)
-	case len(list) > 1:
-		return cluster.Issuer{}, usageError{"several Issuers use Signpost; choose one with --issuer: " + strings.Join(names, ", ")}
-	}
-	return list[0], nil
 }
 
 // create creates the Certificate, or takes the one that is there if it is the same.
@@ -240,7 +185,27 @@ func (i *issuing) showRecords() {
 		i.progress.say("    %s.  CNAME  %s.", t.Challenge, t.Name)
 	}
 	i.progress.say("")
+	i.showLinks()
 }
+
+// showLinks shows the links for the domains' owners, if there is an owner's page, and
+// this user may read the keys of its links.
+func (i *issuing) showLinks() {
+	if len(i.owners.keys) == 0 {
+		return
+	}
+	i.progress.say("Or send the owner this link, which shows where to add it and works for 30 days:")
+	for _, t := range i.targets {
+		if link, err := ownerpage.Link(i.zone, i.owners.url, i.owners.keys, t.Scope, t.Domain, time.Now().Add(linkLifetime)); err == nil {
+			i.progress.say("")
+			i.progress.say("    %s", link)
+		}
+	}
+	i.progress.say("")
+}
+
+// linkLifetime is how long the links that issue shows are valid.
+const linkLifetime = 30 * 24 * time.Hour
 
 // run creates the Certificate and waits for it.
 func (i *issuing) run(ctx context.Context) error {

@@ -13,12 +13,13 @@ import (
 const module = "github.com/signpost-acme/signpost"
 
 // rooms are the packages of the product, each with those that it may import. No
-// import runs back up: main → cli → server → {status, web, gate, solver, dnsserve} →
-// {check, cluster, store} → provider → zone.
+// import runs back up: main → cli → server → {status, web, ownerpage, gate, solver, dnsserve} →
+// {check, cluster, store, invite} → provider → zone.
 var rooms = map[string][]string{
 	"":                   {"internal/cli"},
-	"internal/cli":       {"internal/server", "internal/status", "internal/web", "internal/check", "internal/cluster", "internal/zone", "internal/version", "solver"},
-	"internal/server":    {"internal/gate", "internal/status", "internal/web", "solver", "dnsserve", "internal/check", "internal/cluster", "internal/store", "internal/zone", "internal/version"},
+	"internal/cli":       {"internal/server", "internal/status", "internal/web", "internal/invite", "internal/ownerpage", "internal/check", "internal/cluster", "internal/zone", "internal/version", "solver"},
+	"internal/server":    {"internal/gate", "internal/status", "internal/web", "internal/invite", "internal/ownerpage", "solver", "dnsserve", "internal/check", "internal/cluster", "internal/store", "internal/zone", "internal/version"},
+	"internal/ownerpage": {"internal/check", "internal/invite", "internal/provider", "internal/zone"}, // faces the Internet: not status, not cluster
 	"internal/web":       {"internal/status", "internal/check", "internal/cluster", "internal/zone"},
 	"internal/status":    {"internal/check", "internal/cluster", "internal/schedule", "internal/store", "internal/zone"},
 	"internal/gate":      {"internal/check", "internal/cluster", "internal/schedule", "internal/zone"},
@@ -26,6 +27,7 @@ var rooms = map[string][]string{
 	"dnsserve":           {"internal/zone"},
 	"internal/check":     {"internal/provider", "internal/zone"},
 	"internal/provider":  {"internal/zone"},
+	"internal/invite":    {"internal/zone"}, // pure: what signs links has no view of anything else
 	"internal/cluster":   {"internal/zone"},
 	"internal/store":     {"internal/zone"},
 	"internal/zone":      nil,

@@ -20,6 +20,8 @@ const (
 	annotationStrict    = "signpost.dev/strict-namespaces" // "true"
 	annotationGate      = "signpost.dev/order-gate"        // "false" if Orders are not decided on
 	annotationStatus    = "signpost.dev/status-service"    // the Service in front of the status page, as namespace/name:port
+	annotationOwnerURL  = "signpost.dev/owner-url"         // of the owner's page; not there if there is none
+	annotationOwnerKeys = "signpost.dev/owner-keys"        // the Secret with the keys of links to it, as namespace/name
 )
 
 // Installation is how Signpost was set up in a cluster.
@@ -28,6 +30,8 @@ type Installation struct {
 	Namespace string // the scope of ClusterIssuers
 	Strict    bool   // it is the Certificate's own namespace instead
 	Gate      bool   // Orders are decided on; true if it is not said
+	OwnerURL  string // under which the owner's page is reached; "" if there is none
+	OwnerKeys string // the Secret with the keys of links to it, as namespace/name
 }
 
 // Installation reads how the installation with that API group was set up. What
@@ -48,8 +52,19 @@ func (c *Client) Installation(ctx context.Context, group string) (i Installation
 	i.Zone, i.Namespace = object.Annotations[annotationZone], object.Annotations[annotationNamespace]
 	i.Strict = object.Annotations[annotationStrict] == "true"
 	i.Gate = object.Annotations[annotationGate] != "false"
+	i.OwnerURL, i.OwnerKeys = object.Annotations[annotationOwnerURL], object.Annotations[annotationOwnerKeys]
 	c.statusService = object.Annotations[annotationStatus]
 	return i, nil
+}
+
+// Secret returns the data of a Secret, as namespace/name.
+func (c *Client) Secret(ctx context.Context, namespacedName string) (map[string][]byte, error) {
+	namespace, name, _ := strings.Cut(namespacedName, "/")
+	secret, err := c.kube.CoreV1().Secrets(namespace).Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return nil, Explain(err, "reading Secret "+name+" in namespace "+namespace)
+	}
+	return secret.Data, nil
 }
 
 // Asked returns how often the CA and others have asked for the record of a Challenge for

@@ -79,11 +79,7 @@ func Hint(nameservers []string, r zone.Record, apex string) string {
 	case 1:
 		return found[0].hint(r, apex)
 	}
-	names := make([]string, len(found))
-	for i, p := range found {
-		names[i] = p.Name
-	}
-	return say(English, "hint-several", "provider", list(English, names)) + "."
+	return say(English, "hint-several", "provider", Names(English, found)) + "."
 }
 
 func (p *Provider) hint(r zone.Record, apex string) string {

@@ -2,7 +2,6 @@ package provider
 
 import (
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -25,12 +24,6 @@ func byID(t *testing.T, id string) *Provider {
 
 // Each language has the same sentences, with the same placeholders.
 func TestTexts(t *testing.T) {
-	placeholder := regexp.MustCompile(`\{[a-z-]*\}`)
-	places := func(s string) []string {
-		all := placeholder.FindAllString(s, -1)
-		slices.Sort(all)
-		return slices.Compact(all)
-	}
 	if texts[English] == nil || texts["de"] == nil {
 		t.Fatal("English or German is missing")
 	}
@@ -39,7 +32,7 @@ func TestTexts(t *testing.T) {
 			t.Errorf("%s has other sentences than English", language)
 		}
 		for key, s := range sentences {
-			if s == "" || !slices.Equal(places(s), places(texts[English][key])) {
+			if s == "" || !slices.Equal(placeholders(s), placeholders(texts[English][key])) {
 				t.Errorf("%s, %s: %q has other placeholders than English", language, key, s)
 			}
 		}
@@ -140,6 +133,22 @@ func TestHint(t *testing.T) {
 	} {
 		if got := Hint(strings.Fields(nameservers), cname, ""); got != want {
 			t.Errorf("Hint(%s) = %q, want %q", nameservers, got, want)
+		}
+	}
+}
+
+// A language can be added, sentence by sentence.
+func TestTranslate(t *testing.T) {
+	t.Cleanup(func() { delete(texts, "fr") })
+	if err := Translate("fr", map[string]string{"save": "Enregistrez."}); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(Steps("fr", nil, cname, ""), " "); !strings.Contains(got, "Enregistrez.") || !strings.Contains(got, "Write _acme-challenge.shop into the field") {
+		t.Error(got)
+	}
+	for key, text := range map[string]string{"nothing": "x", "docs": "without placeholders"} {
+		if err := Translate("fr", map[string]string{key: text}); err == nil || !strings.Contains(err.Error(), "provider-"+key) {
+			t.Errorf("%s: %v", key, err)
 		}
 	}
 }

@@ -3,7 +3,10 @@ package provider
 import (
 	"embed"
 	"fmt"
+	"maps"
 	"path"
+	"regexp"
+	"slices"
 	"strings"
 
 	"sigs.k8s.io/yaml"
@@ -36,6 +39,43 @@ func mustReadTexts() map[string]map[string]string {
 		out[strings.TrimSuffix(f.Name(), path.Ext(f.Name()))] = sentences
 	}
 	return out
+}
+
+// Translate adds sentences of a language, or replaces some of them. What is left out
+// stays English. It is for the start of the program: nothing else may run meanwhile.
+// The error names a sentence that does not exist, or has other placeholders.
+func Translate(language string, sentences map[string]string) error {
+	all := maps.Clone(texts[English])
+	maps.Copy(all, texts[language])
+	for _, key := range slices.Sorted(maps.Keys(sentences)) {
+		english, ok := texts[English][key]
+		switch {
+		case !ok:
+			return fmt.Errorf("there is no sentence provider-%s", key)
+		case !slices.Equal(placeholders(sentences[key]), placeholders(english)):
+			return fmt.Errorf("provider-%s: has the placeholders %q, and English has %q", key, placeholders(sentences[key]), placeholders(english))
+		}
+		all[key] = sentences[key]
+	}
+	texts[language] = all
+	return nil
+}
+
+var placeholder = regexp.MustCompile(`\{[a-z-]*\}`)
+
+func placeholders(s string) []string {
+	all := placeholder.FindAllString(s, -1)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// Names joins the names of providers as a language does.
+func Names(language string, providers []Provider) string {
+	names := make([]string, len(providers))
+	for i, p := range providers {
+		names[i] = p.Name
+	}
+	return list(language, names)
 }
 
 // say fills in a sentence: pairs are placeholders and what to put there. What is put

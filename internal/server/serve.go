@@ -38,6 +38,7 @@ const presentMemory = 5 * time.Second
 type Webhook struct {
 	Options
 	ClusterOptions
+	Owner   OwnerOptions
 	webhook *webhook
 }
 
@@ -48,12 +49,13 @@ func NewWebhook() *Webhook { return &Webhook{webhook: newWebhook()} }
 func (w *Webhook) AddFlags(fs *pflag.FlagSet) {
 	w.Options.AddFlags(fs)
 	w.ClusterOptions.AddFlags(fs)
+	w.Owner.AddFlags(fs)
 	w.webhook.addFlags(fs)
 }
 
 // Validate returns every mistake; see Options.Validate.
 func (w *Webhook) Validate(redisURLIsPublic bool) []string {
-	return slices.Concat(w.Options.Validate(redisURLIsPublic), w.webhook.validate(w.Zone), w.ClusterOptions.Validate())
+	return slices.Concat(w.Options.Validate(redisURLIsPublic), w.webhook.validate(w.Zone), w.ClusterOptions.Validate(), w.Owner.Validate())
 }
 
 // Run serves until ctx is done, and logs to stderr. An error before anything is
@@ -64,6 +66,9 @@ func (w *Webhook) Run(ctx context.Context, stderr io.Writer) error {
 		return err
 	}
 	if err := w.webhook.checkCluster(); err != nil {
+		return err
+	}
+	if err := w.Owner.listenForOwners(); err != nil {
 		return err
 	}
 	r, err := listen(&w.Options, stderr)
@@ -163,6 +168,8 @@ func (w *Webhook) parts(r *replica, k *cluster.Cluster, history *status.History,
 			wg.Wait()
 		},
 		page:       page.Snapshot,
+		link:       w.Owner.link(w.Zone),
+		owners:     w.Owner.serveOwners(w.Zone, checker, page.Snapshot, r.log),
 		collectors: collectors,
 	}
 }

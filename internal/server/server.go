@@ -45,10 +45,12 @@ type replica struct {
 
 // parts is what a replica runs beside its DNS server.
 type parts struct {
-	ready      func() error                // whether requests should come here
-	api        func(context.Context) error // the webhook; nil for none
-	beside     func(context.Context)       // runs as long as the API does; nil for nothing
-	page       func() status.Snapshot      // what the status page shows; nil for no page
+	ready      func() error                      // whether requests should come here
+	api        func(context.Context) error       // the webhook; nil for none
+	beside     func(context.Context)             // runs as long as the API does; nil for nothing
+	page       func() status.Snapshot            // what the status page shows; nil for no page
+	link       func(scope, domain string) string // to a domain's page for its owner; nil for none
+	owners     func(context.Context) error       // the owner's page; nil for none
 	collectors []prometheus.Collector
 }
 
@@ -120,7 +122,7 @@ func (r *replica) run(ctx context.Context, p parts) error {
 	rest.Go(func() { r.store.Follow(restCtx, r.copy) })
 	if r.http != nil {
 		handler := web.Handler(web.Config{
-			Ready: r.readiness(p.ready), Collectors: append(p.collectors, r.dns, r.gauges()), Snapshot: p.page, Zone: r.options.Zone,
+			Ready: r.readiness(p.ready), Collectors: append(p.collectors, r.dns, r.gauges()), Snapshot: p.page, Zone: r.options.Zone, Link: p.link,
 		})
 		rest.Go(func() { try(web.Serve(restCtx, r.http, handler)) })
 	}
@@ -129,6 +131,9 @@ func (r *replica) run(ctx context.Context, p parts) error {
 	rest.Go(func() { r.reportAsked(restCtx) })
 	if p.beside != nil {
 		api.Go(func() { p.beside(apiCtx) })
+	}
+	if p.owners != nil {
+		api.Go(func() { try(p.owners(apiCtx)) })
 	}
 	if p.api != nil {
 		api.Go(func() { try(p.api(apiCtx)) })

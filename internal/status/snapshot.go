@@ -108,3 +108,9 @@ type StoreState struct {
 	Names  int    `json:"names"`          // that have values, in this replica's copy
 	Synced bool   `json:"synced"`
 }
+
+// Failed reports whether an order does not recover from the Challenge's state (RFC 8555
+// section 7.1.6).
+func (c Challenge) Failed() bool {
+	return c.State == "invalid" || c.State == "errored" || c.State == "expired"
+}

@@ -21,6 +21,7 @@ type domainView struct {
 	Findings findings
 	Certs    []certificateView
 	Link     string // to it, from the first page: Path, or where it is on that page
+	Invite   string // the link that its owner is sent; empty for none
 }
 
 func newDomainView(r *Row, now time.Time) domainView {

@@ -37,6 +37,7 @@ const (
 type page struct {
 	snapshot func() status.Snapshot
 	zone     *zone.Zone
+	link     func(scope, domain string) string // nil for none
 	now      func() time.Time
 	indexes  indexes
 }
@@ -86,6 +87,9 @@ func (p *page) serve(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		v, err = newList(x, f, now, query.Has("fragment"))
 	}
+	for i := range v.Shown {
+		p.invite(&v.Shown[i])
+	}
 	if err != nil {
 		p.refuse(w, r, x, "", err)
 		return
@@ -110,8 +114,16 @@ func (p *page) serveDomain(w http.ResponseWriter, r *http.Request) {
 			"” with the scope “" + shorten(r.PathValue("scope")) + "”. Its Certificate may have been deleted; the list of all domains can be searched."})
 		return
 	}
+	p.invite(v.One)
 	v.Refresh = true
 	p.write(w, r, v, http.StatusOK)
+}
+
+// invite gives a domain the link for its owner.
+func (p *page) invite(d *domainView) {
+	if p.link != nil {
+		d.Invite = p.link(d.Scope, d.Name)
+	}
 }
 
 // write writes a page. A fragment that the browser has is not sent again.

@@ -33,6 +33,10 @@ type Config struct {
 
 	// Zone computes the records of the page's form; nil for no form.
 	Zone *zone.Zone
+
+	// Link returns the link to the page that a domain's owner is sent, "" for none; nil
+	// if there is no such page.
+	Link func(scope, domain string) string
 }
 
 // Handler serves /healthz (200 as long as the process runs), /readyz (200, or
@@ -53,7 +57,7 @@ func Handler(c Config) http.Handler {
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	if c.Snapshot != nil {
-		(&page{snapshot: c.Snapshot, zone: c.Zone, now: time.Now}).routes(mux)
+		(&page{snapshot: c.Snapshot, zone: c.Zone, link: c.Link, now: time.Now}).routes(mux)
 	}
 	return secure(mux)
 }

@@ -30,15 +30,17 @@ import (
 
 // apiServer is a real one, with Orders and a server that is called for them.
 type apiServer struct {
-	kube   kubernetes.Interface
-	orders dynamic.NamespaceableResourceInterface
-	hooks  *httptest.Server
+	kube    kubernetes.Interface
+	dynamic dynamic.Interface
+	orders  dynamic.NamespaceableResourceInterface
+	hooks   *httptest.Server
 
 	mu    sync.Mutex
 	calls []string
 }
 
-func startAPIServer(t *testing.T) *apiServer {
+// startAPIServer starts one that also knows the resources in more.
+func startAPIServer(t *testing.T, more ...*apiextensionsv1.CustomResourceDefinition) *apiServer {
 	t.Helper()
 	for variable, program := range map[string]string{"ETCD": "etcd", "KUBE_APISERVER": "kube-apiserver", "KUBECTL": "kubectl"} {
 		path, err := filepath.Abs("../../.cache/bin/" + program)
@@ -47,7 +49,7 @@ func startAPIServer(t *testing.T) *apiServer {
 		}
 		t.Setenv("TEST_ASSET_"+variable, path)
 	}
-	environment := &envtest.Environment{CRDs: []*apiextensionsv1.CustomResourceDefinition{ordersWithoutRequired(t)}}
+	environment := &envtest.Environment{CRDs: append(more, ordersWithoutRequired(t))}
 	config, err := environment.Start()
 	if err != nil {
 		t.Fatalf("%v (make setup builds what is needed)", err)
@@ -61,11 +63,10 @@ func startAPIServer(t *testing.T) *apiServer {
 	if a.kube, err = kubernetes.NewForConfig(config); err != nil {
 		t.Fatal(err)
 	}
-	client, err := dynamic.NewForConfig(config)
-	if err != nil {
+	if a.dynamic, err = dynamic.NewForConfig(config); err != nil {
 		t.Fatal(err)
 	}
-	a.orders = client.Resource(acmev1.SchemeGroupVersion.WithResource("orders"))
+	a.orders = a.dynamic.Resource(acmev1.SchemeGroupVersion.WithResource("orders"))
 	for _, name := range []string{"team", "team-a", "team-b"} {
 		if _, err := a.kube.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{}); err != nil {
 			t.Fatal(err)

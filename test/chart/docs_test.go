@@ -1,6 +1,7 @@
 package chart
 
 import (
+	"maps"
 	"strings"
 	"testing"
 
@@ -34,10 +35,12 @@ func blocks(t *testing.T, path, language string) map[string][]string {
 	return found
 }
 
-// The values that the installation guide shows are values of the chart.
+// The values that the guides show are values of the chart.
 func TestValuesInTheDocs(t *testing.T) {
 	n := 0
-	for heading, list := range blocks(t, "docs/install.md", "yaml") {
+	all := blocks(t, "docs/install.md", "yaml")
+	maps.Copy(all, blocks(t, "docs/owner-page.md", "yaml"))
+	for heading, list := range all {
 		for _, block := range list {
 			var set map[string]any
 			if err := yaml.Unmarshal([]byte(block), &set); err != nil {

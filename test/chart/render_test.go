@@ -24,6 +24,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/yaml"
 	clientscheme "k8s.io/client-go/kubernetes/scheme"
 	apiregv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 )
 
 const chartDir = "../../charts/signpost"
@@ -134,7 +135,7 @@ func (r *rendered) decode(file, text string) error {
 
 func scheme() *runtime.Scheme {
 	s := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientscheme.AddToScheme, cmv1.AddToScheme, apiregv1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{clientscheme.AddToScheme, cmv1.AddToScheme, apiregv1.AddToScheme, gatewayv1.Install} {
 		if err := add(s); err != nil {
 			panic(err)
 		}

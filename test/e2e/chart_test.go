@@ -45,6 +45,7 @@ func TestChartObjectsAreAccepted(t *testing.T) {
 		"watchChallenges.enabled=false,watchCertificates.enabled=false,watchDNSService.enabled=false",
 		"networkPolicy.httpFrom[0].podSelector.matchLabels.app=p,networkPolicy.egress[0].ports[0].port=53",
 		"hostPort.enabled=true,hostPort.hostIP=192.0.2.1",
+		"ownerPage.enabled=true,ownerPage.url=https://certs.example.com/x,ownerPage.ingress.enabled=true,ownerPage.ingress.tlsSecretName=tls,ownerPage.texts.fr.language=x",
 		"metrics.dashboards.enabled=true,podDisruptionBudget.maxUnavailable=50%,nameOverride=x,commonLabels.a=b",
 	} {
 		t.Run(set, func(t *testing.T) {

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -48,20 +50,24 @@ func (w *World) installSignpost(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := w.Apply(ctx, w.registration()+rights+gate); err != nil {
+	if err := w.Apply(ctx, w.registration()+ownerSecret()+"\n---\n"+rights+gate); err != nil {
 		return err
 	}
 	var nameservers []string
 	for _, ns := range w.nameservers() {
 		nameservers = append(nameservers, "--nameserver", ns)
 	}
-	w.serving = []string{"--tls-cert-file", cert, "--tls-private-key-file", key, "--secure-port", "8443", "--shutdown-delay", "500ms", "--private-addresses",
+	owners, err := w.ownerKeys()
+	if err != nil {
+		return err
+	}
+	w.serving = []string{"--owner-keys", owners, "--owner-company", "Example Hosting Ltd", "--owner-contact", "dns@hosting.example", "--tls-cert-file", cert, "--tls-private-key-file", key, "--secure-port", "8443", "--shutdown-delay", "500ms", "--private-addresses",
 		"--kubeconfig", kubeconfig, "--authentication-kubeconfig", kubeconfig, "--authorization-kubeconfig", kubeconfig}
 	for i := w.place.replica; i < w.place.replica+w.Options.Replicas; i++ {
 		args := append([]string{"--zone", Zone,
 			"--listen", ReplicaAddress(i) + ":53", "--listen", "[" + ReplicaAddress6(i) + "]:53",
 			"--identity", fmt.Sprintf("signpost-%d", i), "--redis-url", "redis://" + RedisAddress + "/0",
-			"--http-listen", ReplicaAddress(i) + ":8080", "--bind-address", ReplicaAddress(i)}, slices.Concat(nameservers, gateFlags())...)
+			"--http-listen", ReplicaAddress(i) + ":8080", "--owner-listen", ReplicaAddress(i) + ":8090", "--owner-url", OwnerURL(i), "--bind-address", ReplicaAddress(i)}, slices.Concat(nameservers, gateFlags())...)
 		r := &Replica{Process: w.Serve(fmt.Sprintf("signpost-%d", i), args...), w: w, index: i}
 		w.Replicas = append(w.Replicas, r)
 		if err := w.start(r.Process); err != nil {
@@ -114,7 +120,7 @@ kind: APIService
 metadata:
   name: v1alpha1.%[1]s
   annotations: {signpost.dev/zone: %[1]s, signpost.dev/nameservers: "%[3]s", signpost.dev/cluster-namespace: cert-manager,
-    signpost.dev/status-service: "signpost/signpost:http"}
+    signpost.dev/status-service: "signpost/signpost:http", signpost.dev/owner-url: "%[4]s", signpost.dev/owner-keys: signpost/signpost-owner-keys}
 spec:
   group: %[1]s
   version: v1alpha1
@@ -122,7 +128,36 @@ spec:
   versionPriority: 15
   caBundle: %[2]s
   service: {name: signpost, namespace: signpost, port: 443}
-`, Zone, base64.StdEncoding.EncodeToString(w.ca.pem()), strings.Join(w.nameservers(), " "))
+`, Zone, base64.StdEncoding.EncodeToString(w.ca.pem()), strings.Join(w.nameservers(), " "), OwnerURL(w.place.replica))
+}
+
+// OwnerURL returns the URL of the owner's page of replica i, counted from 0.
+func OwnerURL(i int) string { return "http://" + ReplicaAddress(i) + ":8090" }
+
+// ownerKey signs links to the owner's page.
+const ownerKey = "a key that is for nothing but the sandbox"
+
+// ownerKeys writes the directory with the keys of links to the owner's page.
+func (w *World) ownerKeys() (dir string, err error) {
+	dir = filepath.Join(w.Dir, "owner-keys")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "key-1"), []byte(ownerKey), 0o600); err != nil {
+		return "", err
+	}
+	return dir, nil
+}
+
+// ownerSecret has the same key, for the command line.
+func ownerSecret() string {
+	return fmt.Sprintf(`
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: signpost-owner-keys, namespace: signpost}
+stringData: {key-1: %q}
+`, ownerKey)
 }
 
 // pods stand for the replicas, with the addresses that a kubelet would report:

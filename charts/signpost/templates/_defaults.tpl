@@ -17,6 +17,18 @@ dnsPolicy: ""
 checkCluster: true
 resolverOnly: false
 privateAddresses: false
+ownerPage:
+  enabled: false
+  url: ""
+  company: ""
+  contact: ""
+  texts: {}
+  existingSecret: ""
+  port: 8090
+  service: {type: ClusterIP, port: 80, annotations: {}}
+  ingress: {enabled: false, className: "", annotations: {}, tlsSecretName: ""}
+  httpRoute: {enabled: false, parentRefs: []}
+  networkPolicy: {enabled: true, from: []}
 {{- end }}
 
 {{- define "signpost.defaults" -}}
