@@ -3,6 +3,7 @@ package cluster
 import (
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	cmv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
@@ -16,8 +17,7 @@ const ahead = time.Minute
 // there is a request for them. All of them have targets, or others.
 func (x *Cluster) Issuing() (list []Wanted) {
 	var requested map[revision]bool
-	for _, o := range x.certificates.list() {
-		c := o.(*cmv1.Certificate)
+	for _, c := range x.issuing.of(x) {
 		if !startedIssuing(c, time.Now().Add(-ahead)) || foreign(c.Spec.IssuerRef.Group) {
 			continue
 		}
@@ -34,6 +34,30 @@ func (x *Cluster) Issuing() (list []Wanted) {
 		}
 	}
 	return list
+}
+
+// issuing are the Certificates that are being issued: few, of many that are gone
+// through only after a change. The zero value knows none.
+type issuing struct{ last atomic.Pointer[issuingAt] }
+
+type issuingAt struct {
+	changes uint64
+	list    []*cmv1.Certificate
+}
+
+func (m *issuing) of(x *Cluster) []*cmv1.Certificate {
+	changes := x.Changes()
+	if known := m.last.Load(); known != nil && known.changes == changes {
+		return known.list
+	}
+	now := &issuingAt{changes: changes}
+	for _, o := range x.certificates.list() {
+		if c := o.(*cmv1.Certificate); isIssuing(c) {
+			now.list = append(now.list, c)
+		}
+	}
+	m.last.Store(now)
+	return now.list
 }
 
 // revision is one issuance of a Certificate.

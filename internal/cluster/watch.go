@@ -75,6 +75,7 @@ type Cluster struct {
 
 	requestMemo     memo[Request]
 	certificateMemo memo[Certificate]
+	issuing         issuing
 
 	issuersChanged atomic.Uint64 // how often, so far
 	changes        atomic.Uint64 // of everything
@@ -147,7 +148,15 @@ func (x *Cluster) Changed() <-chan struct{} { return x.changed }
 
 // Changes returns how many changes there have been of what is followed, so far: while it
 // stays the same, so does all that a Cluster returns.
-func (x *Cluster) Changes() uint64 { return x.changes.Load() }
+func (x *Cluster) Changes() uint64 {
+	n := x.changes.Load()
+	for _, k := range x.kinds() {
+		if k.synced() { // before, what is known of it already is not returned
+			n++
+		}
+	}
+	return n
+}
 
 func (x *Cluster) signal() {
 	select {

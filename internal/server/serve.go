@@ -59,6 +59,7 @@ func (w *Webhook) Validate(redisURLIsPublic bool) []string {
 // Run serves until ctx is done, and logs to stderr. An error before anything is
 // served means that a port is taken or that it is not known how to reach the cluster.
 func (w *Webhook) Run(ctx context.Context, stderr io.Writer) error {
+	collectSooner()
 	if err := w.webhook.listen(); err != nil {
 		return err
 	}

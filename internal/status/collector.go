@@ -155,10 +155,11 @@ func (c *Collector) round(ctx context.Context) {
 	s := c.look(ctx)
 	c.reportOtherGroups()
 	c.hear(ctx)
+	installation := slices.Concat(c.service.findings(), c.gateFindings())
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s.Doubt = c.memory.doubt(theServer)
-	s.Server = slices.Concat(c.service.findings(), c.gateFindings(), c.server)
+	s.Server = slices.Concat(installation, c.server)
 	if c.news && !c.built.now { // what is shown already must not be changed
 		s.Domains = slices.Clone(s.Domains)
 		for i := range s.Domains {
@@ -179,7 +180,7 @@ func (c *Collector) round(ctx context.Context) {
 
 // rebuildInterval is how often the list of domains is made although nothing in the
 // cluster has changed: what depends on the clock, and on which replicas there are.
-const rebuildInterval = 10 * time.Second
+const rebuildInterval = 30 * time.Second
 
 // built is when the list of domains was made, and of what. Touched by Run alone.
 type built struct {

@@ -1,6 +1,10 @@
 package status
 
-import "github.com/signpost-acme/signpost/internal/zone"
+import (
+	"strings"
+
+	"github.com/signpost-acme/signpost/internal/zone"
+)
 
 // named is what follows from a name alone. It is never changed.
 type named struct {
@@ -30,7 +34,9 @@ func (n *names) of(scope, name string) *named {
 		return known
 	}
 	known, ok := n.before[k]
-	if !ok {
+	if apex, wildcard := strings.CutPrefix(name, "*."); wildcard && !ok && !zone.IsWildcard(apex) {
+		known = n.of(scope, apex) // the same
+	} else if !ok {
 		known = n.derive(k)
 	}
 	n.now[k] = known

@@ -3,6 +3,7 @@ package status
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -67,9 +68,9 @@ func (c *Collector) hear(ctx context.Context) {
 			continue
 		}
 		known := c.domain[key]
+		c.news = c.news || !slices.Equal(known.findings, r.Findings) || (r.Doubt == nil) != (c.memory.doubt(key) == nil)
 		known.findings, known.at, known.bad = r.Findings, r.At, r.Bad
 		c.domain[key] = known
 		c.memory.take(key, r)
-		c.news = true
 	}
 }

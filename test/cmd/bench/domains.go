@@ -207,6 +207,12 @@ func addDomain(ctx context.Context, w *world.World, i int, key *ecdsa.PrivateKey
 // allLookedAt returns when each replica has findings about every domain.
 func allLookedAt(ctx context.Context, n int) error {
 	return poll.Try(ctx, 5*time.Minute, "all domains are looked at", func() error {
+		if err := pause(ctx, 2*time.Second); err != nil { // each answer is megabytes
+			return err
+		}
+		if err := pause(ctx, 2*time.Second); err != nil { // each answer is megabytes
+			return err
+		}
 		for i := range 2 {
 			body, _, err := fetch(ctx, fmt.Sprintf("http://%s:8080/status.json", world.ReplicaAddress(i)), "")
 			if err != nil {
