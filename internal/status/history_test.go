@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -184,4 +185,30 @@ func TestHistoryIsSmall(t *testing.T) {
 		t.Logf("%d octets each", each)
 	}
 	runtime.KeepAlive(w)
+}
+
+// The watch, the store and the page come at the same time.
+func TestHistoryFromManySides(t *testing.T) {
+	w := newHistoryWorld()
+	id, _ := w.targetOf("web", "example.com")
+	var wg sync.WaitGroup
+	for i := range 4 {
+		wg.Go(func() {
+			for n := range 100 {
+				c := w.challenge(fmt.Sprint("c", i, "-", n), "example.com", "valid")
+				w.Challenge(c, false)
+				w.Values(id, []string{c.Key}, nil)
+				w.Asked(id, Asked{Answered: uint64(n), Networks: []string{"192.0.2.0/24"}})
+				for _, p := range w.Of(id) {
+					_ = fmt.Sprint(p)
+				}
+				w.Values(id, nil, nil)
+				w.Challenge(c, true)
+			}
+		})
+	}
+	wg.Wait()
+	if n := len(w.Of(id)); n != keptOfOne || len(w.inOrder) != keptOfOne {
+		t.Errorf("%d are kept, %d in all", n, len(w.inOrder))
+	}
 }
