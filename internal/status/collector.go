@@ -131,6 +131,7 @@ func (c *Collector) round(ctx context.Context, checks *errgroup.Group) {
 	s.Server = slices.Concat(c.service.findings(), c.gateFindings(), c.server.findings)
 	for i, d := range s.Domains {
 		s.Domains[i].Checks = c.domain[d.key()].findings
+		s.Domains[i].CA, s.Domains[i].Account = c.cas.binding(cas[d.key()])
 	}
 	c.shown = s
 }

@@ -41,6 +41,11 @@ type Domain struct {
 	Certificates []Certificate   `json:"certificates"`
 	Challenges   []Challenge     `json:"challenges"` // under way
 	Requests     []Request       `json:"requests"`   // whose Order waits at the gate
+
+	// CA and Account are who issues for it, as CAA records name them (RFC 8657); empty if
+	// that is not known, or if its Certificates have several.
+	CA      string `json:"ca,omitempty"`
+	Account string `json:"account,omitempty"`
 }
 
 // Request is a certificate request that cert-manager has no Order for, because a
