@@ -154,7 +154,7 @@ func TestHeaders(t *testing.T) {
 // names, nothing of the domain in another scope.
 func TestOneDomainOnly(t *testing.T) {
 	w := newWorld(t)
-	page := w.sees(found("cname", check.OK, "CNAME x"), Certificates{Issued, time.Now().Add(time.Hour)}, "")
+	page := w.sees(found("cname", check.OK, "CNAME x"), Certificates{Issuance: Issued, Expires: time.Now().Add(time.Hour)}, "")
 	if rest := strings.ReplaceAll(page, w.first, ""); strings.Contains(rest, testScope) {
 		t.Errorf("the page names the namespace:\n%s", rest)
 	}

@@ -33,6 +33,9 @@ const (
 type Certificates struct {
 	Issuance Issuance
 	Expires  time.Time // the first of those that are valid; zero for none
+
+	// CA and Account are who issues, as CAA records name them; empty if not known.
+	CA, Account string
 }
 
 // Looker looks at owners' records. See check.Checker.

@@ -48,9 +48,9 @@ func TestStates(t *testing.T) {
 		{"right", right, Certificates{}, []string{"The record is right", "comes as soon as it is asked for"}, []string{"valid until 20"}},
 		{"being issued", right, Certificates{Issuance: UnderWay}, []string{"The record is right, and the certificate is being issued"}, []string{"valid until 20"}},
 		{"late", right, Certificates{Issuance: Trouble}, []string{"the certificate is late", "You need not do anything"}, nil},
-		{"issued", right, Certificates{Issued, soon}, []string{"Done: the certificate is issued, and valid until " + day, "It renews by itself. Leave the record", "✓ One DNS record"}, nil},
-		{"expired", right, Certificates{Issued, time.Now().Add(-time.Hour)}, []string{"The record is right"}, []string{"Done", "valid until 20"}},
-		{"issued, and the record was taken away", found("cname-missing", check.Failed, "nothing"), Certificates{Issued, soon},
+		{"issued", right, Certificates{Issuance: Issued, Expires: soon}, []string{"Done: the certificate is issued, and valid until " + day, "It renews by itself. Leave the record", "✓ One DNS record"}, nil},
+		{"expired", right, Certificates{Issuance: Issued, Expires: time.Now().Add(-time.Hour)}, []string{"The record is right"}, []string{"Done", "valid until 20"}},
+		{"issued, and the record was taken away", found("cname-missing", check.Failed, "nothing"), Certificates{Issuance: Issued, Expires: soon},
 			[]string{"valid until " + day + ", but cannot be renewed", "cannot renew before the record is right"}, []string{"Done"}},
 	} {
 		page := w.sees(tc.sight, tc.certs, "")
@@ -130,6 +130,20 @@ func TestWithoutCompany(t *testing.T) {
 	} {
 		if got := string(contact("Questions: {contact}", text)); !strings.HasPrefix(got, want) && !strings.Contains(got, want) {
 			t.Errorf("%s: %s", text, got)
+		}
+	}
+}
+
+// Who wants more is shown the record that binds the domain to the CA and account.
+func TestCAA(t *testing.T) {
+	w := newWorld(t)
+	s := found("cname", check.OK, "CNAME x")
+	page := w.sees(s, Certificates{CA: "letsencrypt.org", Account: "https://acme.example/acct/1?a=<b>"}, "")
+	has(t, "CAA", page, "no other certificate authority than letsencrypt.org", "<dd><code>CAA</code></dd>", "<dd><code>shop.example.com</code></dd>",
+		"<code>0 issue &#34;letsencrypt.org; accounturi=https://acme.example/acct/1?a=&lt;b&gt;&#34;</code>", "Add it only if all certificates")
+	for _, c := range []Certificates{{}, {CA: "letsencrypt.org"}, {Account: "https://acme.example/acct/1"}} {
+		if page := w.sees(s, c, ""); strings.Contains(page, "CAA") {
+			t.Errorf("%+v: a CAA record", c)
 		}
 	}
 }

@@ -59,6 +59,8 @@ type view struct {
 	FullNote  string
 
 	Allows     string
+	CAA        zone.Record // that binds the domain to the CA and account; empty if those are not known
+	CAALead    string
 	Contact    template.HTML
 	Company    string
 	Invitation Invitation
@@ -104,6 +106,11 @@ func (p *Page) newView(language string, l invite.Link, path string, sight check.
 	if p.Company != "" {
 		v.Request = say("request", "domain", v.Domain, "company", p.Company)
 		v.Allows = say("does-allow", "domain", v.Domain, "company", p.Company)
+	}
+	if certificates.CA != "" && certificates.Account != "" {
+		// Without validationmethods: the same account may have names below by HTTP-01.
+		v.CAA = target.CAA(zone.Binding{CA: certificates.CA, Account: certificates.Account})
+		v.CAALead = say("caa-lead", "ca", certificates.CA, "domain", v.Domain)
 	}
 	v.Contact = contact(say("contact"), p.Contact)
 	v.PassOnLead = say("pass-on-lead", "date", p.Texts.date(language, l.Expires))

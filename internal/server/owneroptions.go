@@ -141,6 +141,7 @@ func certificatesOf(s status.Snapshot, scope, domain string, now time.Time) (c o
 		return c
 	}
 	d := s.Domains[i]
+	c.CA, c.Account = d.CA, d.Account
 	ready := 0
 	for _, x := range d.Certificates {
 		if x.NotAfter != nil && x.NotAfter.After(now) && (c.Expires.IsZero() || x.NotAfter.Before(c.Expires)) {

@@ -134,6 +134,22 @@ func (a *authorities) identities(ctx context.Context, directory string) []string
 	return known.identities
 }
 
+// binding returns what a CAA record would bind a domain to: the CA's name there and the
+// account; "" if one of them is not known, or if there are several.
+func (a *authorities) binding(of ca) (identity, account string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	known := a.known[of.directory].identities
+	if of.several || len(known) == 0 || zone.CheckAccountURI(of.account) != nil {
+		return "", ""
+	}
+	identity, err := zone.CAAIdentity(known[0])
+	if err != nil {
+		return "", ""
+	}
+	return identity, of.account
+}
+
 // readIdentities asks a CA. What it says is cut to what a CA needs.
 func readIdentities(ctx context.Context, directory string, private bool) (identities []string, err error) {
 	if !strings.HasPrefix(directory, "https://") {

@@ -174,3 +174,24 @@ func TestAuthorityAskedOnce(t *testing.T) {
 		t.Errorf("asked %d times", asked.Load())
 	}
 }
+
+// A CAA record is shown only for a domain that has one CA and one account.
+func TestBinding(t *testing.T) {
+	const directory, account = "https://ca.example/directory", "https://ca.example/acct/1"
+	a := authorities{known: map[string]authority{directory: {identities: []string{"CA.example", "other.example"}}, "bad": {identities: []string{"no name"}}}}
+	for what, tc := range map[string]struct {
+		of   ca
+		want string
+	}{
+		"known":        {ca{directory: directory, account: account}, "ca.example " + account},
+		"several":      {ca{directory: directory, account: account, several: true}, " "},
+		"no account":   {ca{directory: directory}, " "},
+		"bad account":  {ca{directory: directory, account: `https://x/"; y`}, " "},
+		"unknown CA":   {ca{directory: "https://new.example", account: account}, " "},
+		"no CA's name": {ca{directory: "bad", account: account}, " "},
+	} {
+		if identity, account := a.binding(tc.of); identity+" "+account != tc.want {
+			t.Errorf("%s: %q", what, identity+" "+account)
+		}
+	}
+}

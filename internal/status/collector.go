@@ -171,6 +171,7 @@ func (c *Collector) round(ctx context.Context) {
 			d := &s.Domains[i]
 			key := c.names.of(d.Scope, d.Name).key
 			d.Checks, d.Doubt = c.domain[key].findings, c.memory.doubt(key)
+			d.CA, d.Account = c.cas.binding(c.wishes[key].ca)
 		}
 		Foresee(s.Domains, s.At)
 	}

@@ -10,7 +10,10 @@ import (
 )
 
 // ca is who issues for a domain.
-type ca struct{ directory, account string }
+type ca struct {
+	directory, account string
+	several            bool // its Certificates have others too
+}
 
 // key tells domains apart: the same one may be wanted in several scopes.
 func (d Domain) key() string { return d.Scope + "/" + d.Name }
@@ -32,7 +35,9 @@ func (c *Collector) domains(ctx context.Context, ask bool) ([]Domain, map[string
 				continue
 			}
 			seen = append(seen, d)
-			cas[d.key()] = ca{certificate.Directory, certificate.Account}
+			of, known := cas[d.key()], len(d.Certificates) > 0
+			several := of.several || known && (of.directory != certificate.Directory || of.account != certificate.Account)
+			cas[d.key()] = ca{certificate.Directory, certificate.Account, several}
 			d.Certificates = append(d.Certificates, Certificate{
 				Namespace: certificate.Namespace, Name: certificate.Name, Secret: certificate.Secret, DNSNames: certificate.DNSNames,
 				Issuer: certificate.Issuer, Ready: certificate.Ready, Reason: certificate.Reason,

@@ -47,6 +47,11 @@ type Domain struct {
 	Requests     []Request       `json:"requests"`   // whose Order waits at the gate
 	History      []Past          `json:"history"`    // the last challenges, the latest first
 
+	// CA and Account are who issues for it, as CAA records name them (RFC 8657); empty if
+	// that is not known, or if its Certificates have several.
+	CA      string `json:"ca,omitempty"`
+	Account string `json:"account,omitempty"`
+
 	id uuid.UUID // of its target
 }
 

@@ -117,7 +117,7 @@ func TestOwnerAddsTheRecord(t *testing.T) {
 
 	setCNAME(t, "example.com", domain, i.Scope)
 	served := time.Now()
-	shows("right", 10*time.Second, "The record is right")
+	shows("right", 10*time.Second, "It is right, at all DNS servers of "+domain)
 	t.Logf("seen to be right after %v", time.Since(served).Round(100*time.Millisecond))
 	shows("issued", time.Until(served.Add(10*time.Second)), "Done: the certificate is issued, and valid until", "Leave the record where it is")
 	t.Logf("issued after %v", time.Since(served).Round(100*time.Millisecond))
