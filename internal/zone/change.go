@@ -6,7 +6,7 @@ import "github.com/google/uuid"
 // apart by their serials (RFC 1035 section 3.3.13).
 type Change struct {
 	From, To uint32
-	Names    []NameChange // each name once; never empty
+	Names    []NameChange // each name once; none where only the serial rose
 }
 
 // NameChange is what a Change does to the values of one name.
