@@ -3,6 +3,7 @@ package dnsserve
 import (
 	"bufio"
 	"container/list"
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -30,6 +31,7 @@ type tcpListener struct {
 	max          int
 	maxPerClient int
 	log          *slog.Logger
+	tls          *tls.Config // nil for none
 
 	mu       sync.Mutex
 	conns    *list.List         // of *tcpConn, the one that asked last at the back
@@ -86,15 +88,31 @@ func (l *tcpListener) serve(r *responder) error {
 		}
 		l.wg.Go(func() {
 			defer l.remove(c)
-			l.converse(c, r)
+			if stream := l.stream(c); stream != nil {
+				l.converse(c, stream, r)
+			}
 		})
 	}
 }
 
+// stream returns what messages come through: the connection, or TLS inside it, nil if
+// the client does not get that far.
+func (l *tcpListener) stream(c *tcpConn) io.ReadWriter {
+	if l.tls == nil {
+		return c
+	}
+	_ = c.SetDeadline(time.Now().Add(tcpMessage))
+	secure := tls.Server(c, l.tls)
+	if secure.Handshake() != nil || secure.ConnectionState().NegotiatedProtocol == "" { // RFC 9103 section 7.1: ALPN is a must
+		return nil
+	}
+	return secure
+}
+
 // converse answers the queries of one connection. Answers are sent when the
 // client has no further query waiting.
-func (l *tcpListener) converse(c *tcpConn, r *responder) {
-	in, out := bufio.NewReaderSize(c, 1024), bufio.NewWriterSize(c, 2048)
+func (l *tcpListener) converse(c *tcpConn, stream io.ReadWriter, r *responder) {
+	in, out := bufio.NewReaderSize(stream, 1024), bufio.NewWriterSize(stream, 2048)
 	defer out.Flush()
 	var query, answer []byte
 	for {
@@ -111,17 +129,33 @@ func (l *tcpListener) converse(c *tcpConn, r *responder) {
 			return
 		}
 		l.touch(c)
+		if r.transfers != nil && r.transfers.asked(query) {
+			send := func(message []byte) error {
+				_ = c.SetWriteDeadline(time.Now().Add(tcpMessage))
+				return writeMessage(out, message)
+			}
+			if r.transfer(send, query, c.address) != nil || out.Flush() != nil {
+				return
+			}
+			continue
+		}
 		if answer = r.respond(answer[:0], query, c.address, true); len(answer) > 0 {
 			_ = c.SetWriteDeadline(time.Now().Add(tcpMessage))
-			var size [2]byte
-			binary.BigEndian.PutUint16(size[:], uint16(len(answer)))
-			_, _ = out.Write(size[:]) // an error stays with the writer
-			_, _ = out.Write(answer)
+			_ = writeMessage(out, answer) // an error stays with the writer
 		}
 		if !hasMessage(in) && out.Flush() != nil {
 			return
 		}
 	}
+}
+
+// writeMessage writes a message in the form of RFC 1035 section 4.2.2.
+func writeMessage(out *bufio.Writer, message []byte) error {
+	var size [2]byte
+	binary.BigEndian.PutUint16(size[:], uint16(len(message)))
+	_, _ = out.Write(size[:])
+	_, err := out.Write(message)
+	return err
 }
 
 // hasMessage reports whether a whole message waits in the buffer.

@@ -159,3 +159,10 @@ func (o *transferOptions) tls(log *slog.Logger) *tls.Config {
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return files.get(), nil },
 	}
 }
+
+// config returns what the DNS server is told of the secondaries.
+func (o *transferOptions) config(secondaries []zone.Secondary, versions dnsserve.Versions, log *slog.Logger) *dnsserve.Transfers {
+	return &dnsserve.Transfers{
+		Versions: versions, Secondaries: secondaries, Keys: o.keys(log), TLS: o.tls(log), ListenTLS: o.tlsListen,
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/google/uuid"
 
@@ -24,7 +25,11 @@ type Journal struct {
 	changes []zone.Change          // that led to version, the oldest first
 	octets  int                    // of the values in changes
 	changed chan struct{}          // closed at the next version
+
+	serial atomic.Uint64 // hasSerial and the serial, once there is one: every negative answer has it
 }
+
+const hasSerial = 1 << 32
 
 // What a Journal keeps of the past. Who asks for more gets the whole zone.
 const (
@@ -35,9 +40,8 @@ const (
 // Serial returns the serial of the current version. It returns ok false before the
 // store has been read.
 func (j *Journal) Serial() (serial uint32, ok bool) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return uint32(j.version), j.shown
+	s := j.serial.Load()
+	return uint32(s), s&hasSerial != 0
 }
 
 // Current returns the current version: its serial and the sorted values of each name,
@@ -143,6 +147,7 @@ func (j *Journal) change(version int64, after map[uuid.UUID][]string) {
 // move sets the version, and says so. The caller holds mu.
 func (j *Journal) move(version int64) {
 	j.version = version
+	j.serial.Store(hasSerial | uint64(uint32(version)))
 	if j.changed != nil {
 		close(j.changed)
 		j.changed = nil
