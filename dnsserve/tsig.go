@@ -73,7 +73,7 @@ func verify(msg []byte, keys []Key) (s *signature, err error) {
 		return nil, err
 	}
 	rr := m.IsTsig()
-	if rr == nil || slices.ContainsFunc(m.Extra[:len(m.Extra)-1], isTSIG) || rr.Hdr.Class != dns.ClassANY || rr.Hdr.Ttl != 0 {
+	if rr == nil || slices.ContainsFunc(m.Extra[:len(m.Extra)-1], isTSIG) || rr.Hdr.Class != dns.ClassANY || rr.Hdr.Ttl != 0 || rr.Algorithm == "" {
 		return nil, errTSIGForm
 	}
 	s = &signature{rr: *rr, mac: rr.MAC, error: dns.RcodeBadKey}

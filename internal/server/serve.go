@@ -101,6 +101,7 @@ func (w *Webhook) parts(r *replica, k *cluster.Cluster, id uuid.UUID) parts {
 		return looks.Within(ctx, target, presentMemory)
 	}
 	s := solver.New(w.Zone, r.store, solver.DNSServes, lookUp, r.log)
+	s.Secondaries(w.Secondaries, solver.SecondaryServes)
 	if w.strict {
 		s.Strict(w.namespace, k.Find)
 	}
