@@ -18,7 +18,8 @@ var kinds = map[string][]string{
 	"what resolvers say": {"cname-cached", "cname-resolver"},
 	"caa":                {"caa", "caa-forbids", "caa-account", "caa-unknown"},
 	"delegation":         {"delegation", "delegation-missing", "delegation-differs", "delegation-unknown"},
-	"ds":                 {"delegation-signed"},
+	"ds":                 {"delegation-signed", "ds", "ds-differs", "ds-missing"},
+	"secondary":          {"secondary", "secondary-silent", "secondary-not-authoritative", "secondary-lags", "secondary-ahead"},
 	"nameserver": {"nameserver", "nameserver-missing", "nameserver-cname", "nameserver-differs", "nameserver-private", "nameserver-unknown",
 		"glue-missing", "glue-differs"},
 	"server": {"server", "server-udp", "server-tcp", "server-no-route", "server-private", "server-not-authoritative", "server-other"},
@@ -83,6 +84,8 @@ func TestEveryPairOfFindings(t *testing.T) {
 		{"cname-missing", "cname-cached", false}, {"cname-unknown", "cname-resolver", true}, {"cname", "cname-resolver", false},
 		{"cname", "caa-forbids", true}, {"caa", "caa-forbids", false}, {"server", "server-udp", false}, {"server", "server-edns", false},
 		{"server-edns", "server-ns", true}, {"nameserver", "nameserver-private", false}, {"delegation", "delegation-signed", true},
+		{"ds", "delegation-signed", false}, {"ds-missing", "ds-differs", false}, {"delegation", "ds", true},
+		{"secondary", "secondary-lags", false}, {"secondary-ahead", "secondary-lags", false}, {"server", "secondary", true},
 	} {
 		if together(tc.a, tc.b) != tc.want || together(tc.b, tc.a) != tc.want {
 			t.Errorf("%s and %s stand together: %v", tc.a, tc.b, !tc.want)

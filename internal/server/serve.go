@@ -91,6 +91,9 @@ func (w *Webhook) cluster(config *rest.Config, log *slog.Logger) (*cluster.Clust
 // parts puts together what runs beside the DNS server.
 func (w *Webhook) parts(r *replica, k *cluster.Cluster, id uuid.UUID) parts {
 	checker := &check.Checker{Zone: w.Zone, Nameservers: w.Nameservers, Resolvers: w.resolvers, ResolverOnly: w.resolverOnly, PrivateAddresses: w.private, Namespaces: k.Scopes}
+	if r.journal != nil {
+		checker.Secondaries, checker.Serial = w.Secondaries, r.journal.Serial
+	}
 	looks := gate.NewLooks(checker.Look, checker.Changed, r.store)
 	looks.Delegated = checker.Delegated
 	lookUp := func(ctx context.Context, scope, domain string) check.Finding {
