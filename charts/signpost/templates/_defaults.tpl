@@ -17,6 +17,10 @@ dnsPolicy: ""
 checkCluster: true
 resolverOnly: false
 privateAddresses: false
+mode: direct
+secondaries: []
+transfers: {keySecretName: "", keySecretKeys: [transfer.key], tlsSecretName: ""}
+networkPolicy: {dnsFrom: []}
 {{- end }}
 
 {{- define "signpost.defaults" -}}
