@@ -1,6 +1,7 @@
 package secondaries
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"os"
@@ -15,7 +16,8 @@ import (
 // kind is a program that can be a secondary, set up from its recipe in
 // docs/secondaries.md.
 type kind struct {
-	heading string // of its recipe
+	document string // with its recipe, in docs; secondaries.md if empty
+	heading  string // of its recipe
 
 	// prepare writes what the program needs into dir. Blocks are the recipe's, in which
 	// the primary's address and the secret are those of the test; it returns the command.
@@ -68,12 +70,12 @@ var kinds = map[string]kind{
 	},
 }
 
-// recipe returns the code blocks below a heading of docs/secondaries.md.
-func recipe(t *testing.T, heading string) (blocks []string) {
+// recipe returns the code blocks below the heading in the document.
+func (k kind) recipe(t *testing.T) (blocks []string) {
 	t.Helper()
-	_, rest, ok := strings.Cut(document(t), "\n### "+heading+"\n")
+	_, rest, ok := strings.Cut(document(t, cmp.Or(k.document, "secondaries.md")), "\n### "+k.heading+"\n")
 	if !ok {
-		t.Fatalf("docs/secondaries.md has no recipe %q", heading)
+		t.Fatalf("there is no recipe %q", k.heading)
 	}
 	rest, _, _ = strings.Cut(rest, "\n## ")
 	rest, _, _ = strings.Cut(rest, "\n### ")
@@ -85,9 +87,9 @@ func recipe(t *testing.T, heading string) (blocks []string) {
 	return blocks
 }
 
-func document(t *testing.T) string {
+func document(t *testing.T, name string) string {
 	t.Helper()
-	b, err := os.ReadFile("../../docs/secondaries.md")
+	b, err := os.ReadFile("../../docs/" + name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +99,7 @@ func document(t *testing.T) string {
 // setting returns text, which docs/secondaries.md must recommend.
 func setting(t *testing.T, text string) string {
 	t.Helper()
-	if !strings.Contains(document(t), "`"+text+"`") {
+	if !strings.Contains(document(t, "secondaries.md"), "`"+text+"`") {
 		t.Fatalf("docs/secondaries.md does not recommend %q", text)
 	}
 	return text
@@ -153,7 +155,7 @@ func startSecondary(t *testing.T, k kind, primary int) *secondary {
 
 func (s *secondary) start() {
 	s.t.Helper()
-	blocks := recipe(s.t, s.heading)
+	blocks := s.recipe(s.t)
 	for i, b := range blocks {
 		if i == 0 && !strings.Contains(strings.Join(blocks, ""), "192.0.2.53") || !strings.Contains(strings.Join(blocks, ""), docSecret) {
 			s.t.Fatal("the recipe has not the address or the secret that stand in the document")
