@@ -2,6 +2,7 @@ package secondaries
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -49,6 +50,12 @@ func (k *keys) set(secrets ...string) {
 // startPrimary starts a replica at a port, that tells the secondaries of changes.
 func startPrimary(t *testing.T, redis *redistest.Server, port int, k *keys, secondaries ...string) *primary {
 	t.Helper()
+	return startPrimaryWith(t, redis, port, k, nil, secondaries...)
+}
+
+// startPrimaryWith is startPrimary with settings for TLS, if not nil, at a port of its own.
+func startPrimaryWith(t *testing.T, redis *redistest.Server, port int, k *keys, secure *tls.Config, secondaries ...string) *primary {
+	t.Helper()
 	z, err := zone.New(origin)
 	if err != nil {
 		t.Fatal(err)
@@ -75,7 +82,7 @@ func startPrimary(t *testing.T, redis *redistest.Server, port int, k *keys, seco
 				t.Error(err)
 			}
 			return parsed
-		}},
+		}, TLS: secure, ListenTLS: []string{"127.0.0.1:0"}},
 	})
 	if err != nil {
 		t.Fatal(err)
