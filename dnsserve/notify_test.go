@@ -22,13 +22,13 @@ type fakeSecondary struct {
 	wrong   atomic.Bool // signs its answers with another key
 }
 
-func newSecondary(t *testing.T) *fakeSecondary {
+func newSecondary(t *testing.T, signed bool) *fakeSecondary {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fakeSecondary{addr: conn.LocalAddr().String(), heard: make(chan *dns.Msg, 10000), key: testKey}
+	f := &fakeSecondary{addr: conn.LocalAddr().String(), heard: make(chan *dns.Msg, 10000), key: testKey, signed: signed}
 	f.answers.Store(true)
 	t.Cleanup(func() { conn.Close() })
 	go func() {
@@ -79,8 +79,7 @@ func (f *fakeSecondary) next(d time.Duration) *dns.Msg {
 // RFC 1996 section 3.7: a change is told within milliseconds, signed, and not again
 // once it is acknowledged and transferred.
 func TestRFC1996Section3_7Notify(t *testing.T) {
-	f := newSecondary(t)
-	f.signed = true
+	f := newSecondary(t, true)
 	v := newVersions()
 	f.serial.Store(v.serial)
 	transferring(t, v, "ns1.example.net="+f.addr+",key=transfer")
@@ -106,7 +105,7 @@ func TestRFC1996Section3_7Notify(t *testing.T) {
 // RFC 1996 section 3.6: what is not acknowledged is repeated, more and more seldom, and
 // then nothing is as often as the changes are.
 func TestRFC1996Section3_6NoStorm(t *testing.T) {
-	f := newSecondary(t)
+	f := newSecondary(t, false)
 	f.answers.Store(false)
 	v := newVersions()
 	transferring(t, v, "ns1.example.net="+f.addr)
@@ -144,7 +143,7 @@ func TestRFC1996Section3_6NoStorm(t *testing.T) {
 
 // RFC 1996 section 4.7: a secondary that has acknowledged and does not transfer is told again.
 func TestRFC1996Section4_7ToldAgain(t *testing.T) {
-	f := newSecondary(t)
+	f := newSecondary(t, false)
 	v := newVersions()
 	f.serial.Store(v.serial - 1)
 	transferring(t, v, "ns1.example.net="+f.addr)
@@ -164,8 +163,7 @@ func TestRFC1996Section4_7ToldAgain(t *testing.T) {
 
 // RFC 8945 section 5.4: an acknowledgement counts only if it is signed with the key.
 func TestRFC8945Section5_4Acknowledgement(t *testing.T) {
-	f := newSecondary(t)
-	f.signed = true
+	f := newSecondary(t, true)
 	f.wrong.Store(true)
 	v := newVersions()
 	f.serial.Store(v.serial)

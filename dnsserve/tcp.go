@@ -15,9 +15,10 @@ import (
 )
 
 const (
-	tcpIdle     = 10 * time.Second // without a query (RFC 7766 section 6.2.3)
-	tcpMessage  = 5 * time.Second  // for the whole of a query once it has begun, and for taking an answer
-	maxTCPQuery = 4096             // octets kept of a query; the rest is read and thrown away
+	tcpIdle     = 10 * time.Second       // without a query (RFC 7766 section 6.2.3)
+	tcpAfter    = 500 * time.Millisecond // without a query after a transfer: NSD 4.6, with several primaries, at times waits for the end
+	tcpMessage  = 5 * time.Second        // for the whole of a query once it has begun, and for taking an answer
+	maxTCPQuery = 4096                   // octets kept of a query; the rest is read and thrown away
 
 	// tcpBuffer is what the kernel may keep for a connection, each way: the largest
 	// answer fits. Its default lets a client that never reads have megabytes.
@@ -115,8 +116,8 @@ func (l *tcpListener) converse(c *tcpConn, stream io.ReadWriter, r *responder) {
 	in, out := bufio.NewReaderSize(stream, 1024), bufio.NewWriterSize(stream, 2048)
 	defer out.Flush()
 	var query, answer []byte
-	for {
-		_ = c.SetReadDeadline(time.Now().Add(tcpIdle))
+	for idle := tcpIdle; ; {
+		_ = c.SetReadDeadline(time.Now().Add(idle))
 		if l.isStopping() {
 			return
 		}
@@ -137,8 +138,10 @@ func (l *tcpListener) converse(c *tcpConn, stream io.ReadWriter, r *responder) {
 			if r.transfer(send, query, c.address) != nil || out.Flush() != nil {
 				return
 			}
+			idle = tcpAfter
 			continue
 		}
+		idle = tcpIdle
 		if answer = r.respond(answer[:0], query, c.address, true); len(answer) > 0 {
 			_ = c.SetWriteDeadline(time.Now().Add(tcpMessage))
 			_ = writeMessage(out, answer) // an error stays with the writer

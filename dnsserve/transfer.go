@@ -1,6 +1,7 @@
 package dnsserve
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"log/slog"
@@ -32,6 +33,10 @@ type Versions interface {
 
 	// Changed returns a channel that is closed when there is another version than now.
 	Changed() <-chan struct{}
+
+	// CatchUp returns when the current version is at least what any replica has shown
+	// before the call, or when ctx is done.
+	CatchUp(ctx context.Context)
 }
 
 // Transfers says who may transfer the zone. Those are the only ones.
@@ -55,6 +60,11 @@ const (
 
 	// maxTransfers is how many transfers there may be at a time; each has the zone's names in memory.
 	maxTransfers = 16
+
+	// catchUp is how long a transfer waits until this replica has what others may have
+	// shown before. With an older answer a secondary of several replicas could go back:
+	// NSD 4.6 asks from the version before one that it is just loading.
+	catchUp = 300 * time.Millisecond
 
 	// refusedInterval is between two lines of the log about transfers that are refused.
 	refusedInterval = time.Minute
@@ -193,6 +203,9 @@ func (r *responder) transfer(send func([]byte) error, msg []byte, client netip.A
 	default:
 		return errBusy
 	}
+	waiting, cancel := context.WithTimeout(context.Background(), catchUp)
+	r.transfers.Versions.CatchUp(waiting)
+	cancel()
 	m := r.reply(&q, true, true) // the SOA, or an error: see transferByQuery
 	m.Answer, m.Question[0].Name = nil, letters(q.name())
 	w := &transferWriter{send: send, first: m, signature: s}

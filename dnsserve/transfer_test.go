@@ -1,12 +1,14 @@
 package dnsserve
 
 import (
+	"context"
 	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,6 +26,7 @@ type fakeVersions struct {
 	names   map[uuid.UUID][]string
 	changes []zone.Change
 	changed chan struct{}
+	behind  atomic.Bool
 }
 
 func newVersions() *fakeVersions {
@@ -60,6 +63,17 @@ func (f *fakeVersions) Changed() <-chan struct{} {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.changed
+}
+
+// CatchUp returns at the next change while behind is set.
+func (f *fakeVersions) CatchUp(ctx context.Context) {
+	changed := f.Changed()
+	if f.behind.CompareAndSwap(true, false) {
+		select {
+		case <-changed:
+		case <-ctx.Done():
+		}
+	}
 }
 
 // add adds a value, as a version of its own.
@@ -282,6 +296,26 @@ func TestRFC1995Section2Current(t *testing.T) {
 			t.Errorf("%v, %v", &m, err)
 		}
 	})
+}
+
+// A transfer waits until this replica has what another may have shown to the secondary,
+// and not for long if that does not come.
+func TestRFC1995Section2CatchesUp(t *testing.T) {
+	for _, q := range []func(serial uint32) *dns.Msg{ixfr, func(uint32) *dns.Msg { return axfr() }} {
+		v := newVersions()
+		s := transferring(t, v)
+		next := v.serial + 1
+		v.behind.Store(true)
+		time.AfterFunc(catchUp/3, func() { v.add(uuid.New(), "x") })
+		if got, _ := transfer(t, s, q(next), &testKey); got[0] != soaText(next) {
+			t.Errorf("%q", got)
+		}
+		v.behind.Store(true)
+		begin := time.Now()
+		if got, _ := transfer(t, s, q(next), &testKey); got[0] != soaText(next) || time.Since(begin) > 10*catchUp {
+			t.Errorf("%q after %v", got, time.Since(begin))
+		}
+	}
 }
 
 // RFC 8945 section 5.2: who has no key, or another one, or signs wrongly, gets nothing

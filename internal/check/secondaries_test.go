@@ -74,11 +74,11 @@ func TestSecondaries(t *testing.T) {
 			w.Hook(ourServer, tc.first)
 			w.Hook(second, tc.second)
 			var err error
-			w.Checker.Secondaries, err = w.Zone.Secondaries([]string{"ns.example.com=" + w.Addr(ourServer), "ns2.example.net=" + w.Addr(second)})
+			w.Secondaries, err = w.Zone.Secondaries([]string{"ns.example.com=" + w.Addr(ourServer), "ns2.example.net=" + w.Addr(second)})
 			if err != nil {
 				t.Fatal(err)
 			}
-			w.Checker.Serial = func() (uint32, bool) { return tc.primary, tc.primary != 0 }
+			w.Serial = func() (uint32, bool) { return tc.primary, tc.primary != 0 }
 			var got []string
 			hints := ""
 			findings := w.Delegation(t.Context())

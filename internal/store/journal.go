@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"sync"
@@ -25,6 +26,8 @@ type Journal struct {
 	changes []zone.Change          // that led to version, the oldest first
 	octets  int                    // of the values in changes
 	changed chan struct{}          // closed at the next version
+
+	latest func(context.Context) (version int64, err error) // in the store; nil: the current one
 
 	serial atomic.Uint64 // hasSerial and the serial, once there is one: every negative answer has it
 }
@@ -77,6 +80,25 @@ func (j *Journal) Changed() <-chan struct{} {
 		j.changed = make(chan struct{})
 	}
 	return j.changed
+}
+
+// CatchUp returns when the current version is at least what any replica has shown before
+// the call, or when ctx is done. It returns at once when the store does not answer.
+func (j *Journal) CatchUp(ctx context.Context) {
+	if j.latest == nil {
+		return
+	}
+	latest, err := j.latest(ctx)
+	for err == nil && ctx.Err() == nil {
+		changed := j.Changed()
+		if at, shown := j.at(); !shown || at >= latest {
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+		}
+	}
 }
 
 // at returns the current version, and whether there is one.

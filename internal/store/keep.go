@@ -86,17 +86,23 @@ func (r *Redis) since(ctx context.Context, from int64) (c counter, entries []ent
 		if err != nil && !errors.Is(err, redis.Nil) {
 			return err
 		}
-		c, entries = parseCounter(version.Val()), nil
-		for _, text := range list.Val() {
-			e, err := parseEntry(text)
-			if err != nil { // what follows does not fit then, and everything is read
-				break
-			}
-			entries = append(entries, e)
-		}
+		c, entries = parseCounter(version.Val()), parseEntries(list.Val())
 		return nil
 	})
 	return c, entries, err
+}
+
+// parseEntries returns the changes up to one that cannot be read: what follows it does
+// not fit then, and everything is read.
+func parseEntries(texts []string) (entries []entry) {
+	for _, text := range texts {
+		e, ok := parseEntry(text)
+		if !ok {
+			break
+		}
+		entries = append(entries, e)
+	}
+	return entries
 }
 
 // follows reports whether the entries lead from one version to another without a gap.

@@ -38,7 +38,20 @@ const (
 // KeepVersions has every change of r raise the version, and Follow keep j. It must be
 // called before anything else, on all replicas or none: a change by one that does
 // not raise it is noticed within a minute, and gets a version then.
-func (r *Redis) KeepVersions(j *Journal) { r.journal = j }
+func (r *Redis) KeepVersions(j *Journal) {
+	r.journal = j
+	j.latest = func(ctx context.Context) (version int64, err error) {
+		err = r.call(ctx, &r.reading, func(ctx context.Context) error {
+			text, err := r.client.Get(ctx, r.version).Result()
+			if errors.Is(err, redis.Nil) {
+				return nil
+			}
+			version = parseCounter(text).version
+			return err
+		})
+		return version, err
+	}
+}
 
 // counter is the content of the version's key.
 type counter struct {
@@ -83,28 +96,25 @@ func (e entry) String() string {
 	return b.String()
 }
 
-var errEntry = errors.New("an entry of the log of changes cannot be read")
-
-func parseEntry(text string) (e entry, err error) {
+func parseEntry(text string) (e entry, ok bool) {
 	fields := strings.SplitN(text, " ", 4)
 	if len(fields) < 3 {
-		return e, errEntry
+		return e, false
 	}
-	var ok bool
 	e.version, _ = strconv.ParseInt(fields[0], 10, 64)
 	e.before, _ = strconv.ParseInt(fields[1], 10, 64)
 	if e.id, ok = zone.ParseID(fields[2]); !ok || e.version <= e.before {
-		return e, errEntry
+		return e, false
 	}
 	for rest := strings.Join(fields[3:], ""); rest != ""; rest = strings.TrimPrefix(rest, " ") {
 		size, value, _ := strings.Cut(rest, ":")
 		n, err := strconv.Atoi(size)
 		if err != nil || n < 0 || n > len(value) {
-			return e, errEntry
+			return e, false
 		}
 		e.values, rest = append(e.values, value[:n]), value[n:]
 	}
-	return e, nil
+	return e, true
 }
 
 // edit changes the values of a name, which it has with their expiry. It returns

@@ -301,6 +301,33 @@ func TestRFC1982Section3_1SerialAfterALoss(t *testing.T) {
 	}
 }
 
+// After CatchUp a replica shows at least what another one has shown before it.
+func TestCatchUp(t *testing.T) {
+	server := redistest.Start(t)
+	one, _ := keepVersions(t, redisVersions(t, server))
+	other, _ := keepVersions(t, redisVersions(t, server))
+	for _, v := range []*versioned{one, other} {
+		eventually(t, "a first version", func() bool { _, ok := v.journal.Serial(); return ok })
+	}
+	for i := range 100 {
+		must(t, one.Add(t.Context(), uuid.New(), fmt.Sprint(i)))
+		eventually(t, "shown", func() bool { _, names, _ := one.journal.Current(); return len(names) == i+1 })
+		shown, _ := one.journal.Serial()
+		other.journal.CatchUp(t.Context())
+		if got, _ := other.journal.Serial(); zone.SerialLess(got, shown) {
+			t.Errorf("%d after CatchUp, when %d had been shown", got, shown)
+		}
+	}
+	server.Kill()
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	begin := time.Now()
+	other.journal.CatchUp(ctx)
+	if took := time.Since(begin); took > 2*time.Second {
+		t.Errorf("it waits %v for a Redis that is gone", took)
+	}
+}
+
 // What changes without a version gets one: a value that expires, and a change by a
 // replica that keeps none.
 func TestChangesWithoutAVersion(t *testing.T) {

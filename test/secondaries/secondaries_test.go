@@ -9,6 +9,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -301,4 +302,85 @@ func startRelay(t *testing.T, to string) *relay {
 		}
 	}()
 	return r
+}
+
+// A secondary that transfers now from one replica, now from another, while both change
+// the zone, never goes back to an older version, and shows what either has promised.
+func TestRFC1982SecondaryOfTwoReplicas(t *testing.T) {
+	ports := [2]int{freePort(t), freePort(t)}
+	k := kinds["nsd"]
+	plain := k.prepare
+	k.prepare = func(t *testing.T, dir string, port int, blocks []string) []string {
+		line := fmt.Sprintf("    request-xfr: %s transfer\n", k.primary(ports[0]))
+		if !strings.Contains(blocks[0], line) {
+			t.Fatalf("the recipe has no %q", line)
+		}
+		return plain(t, dir, port, []string{strings.ReplaceAll(blocks[0], line, line+strings.ReplaceAll(line, fmt.Sprint(ports[0]), fmt.Sprint(ports[1])))})
+	}
+	s := startSecondary(t, k, ports[0])
+	redis, keys := redistest.Start(t), newKeys(docSecret)
+	var replicas [2]*primary
+	for i, port := range ports {
+		replicas[i] = startPrimary(t, redis, port, keys, "ns1.example.net="+s.address()+",key=transfer")
+	}
+	eventually(t, 60*time.Second, "the secondary has the zone", func() bool { return soa(s.address()) != 0 })
+	done := make(chan int)
+	watching, stop := context.WithCancel(t.Context())
+	go func() {
+		looks := 0
+		// While NSD reloads, the processes of before and after both answer for a moment.
+		const overlap = 100 * time.Millisecond
+		since := time.Now() // when it was at last
+		for last := soa(s.address()); watching.Err() == nil; looks++ {
+			begin := time.Now()
+			now := soa(s.address())
+			if now != 0 && zone.SerialLess(now, last) && begin.Sub(since) > overlap {
+				t.Errorf("the serial went from %d back to %d", last, now)
+			}
+			if now > last {
+				last, since = now, time.Now()
+			}
+		}
+		done <- looks
+	}()
+	ids := [2]uuid.UUID{uuid.New(), uuid.New()}
+	var wg sync.WaitGroup
+	for n, p := range replicas {
+		wg.Go(func() {
+			for i := range 200 {
+				value := fmt.Sprint(i)
+				if err := p.Add(t.Context(), ids[n], value); err != nil {
+					t.Error(err)
+				}
+				if i%20 == 0 {
+					for begin := time.Now(); ; time.Sleep(time.Millisecond) {
+						if got, _ := values(s.address(), ids[n]); slices.Contains(got, value) {
+							break
+						} else if time.Since(begin) > 20*time.Second {
+							t.Errorf("%s is not there: %q", value, got)
+							return
+						}
+					}
+				}
+				if err := p.Remove(t.Context(), ids[n], value); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	eventually(t, 60*time.Second, "both and the secondary have the same version", func() bool {
+		one, _ := replicas[0].journal.Serial()
+		other, _ := replicas[1].journal.Serial()
+		return one == other && soa(s.address()) == one
+	})
+	stop()
+	if looks := <-done; looks < 100 {
+		t.Errorf("only %d looks", looks)
+	}
+	for _, p := range replicas {
+		if n := p.transfers(t, "ixfr"); n == 0 {
+			t.Error("no transfer of changes from a replica")
+		}
+	}
 }

@@ -32,7 +32,7 @@ var kinds = map[string]kind{
 		heading: "NSD", within: 50 * time.Millisecond,
 		primary: func(port int) string { return fmt.Sprintf("127.0.0.1@%d", port) },
 		prepare: func(t *testing.T, dir string, port int, blocks []string) []string {
-			write(t, dir, "nsd.conf", fmt.Sprintf("server:\n  ip-address: 127.0.0.1@%d\n  username: \"\"\n  chroot: \"\"\n  zonesdir: %q\n  database: \"\"\n  pidfile: %q\n  xfrdfile: %q\n  xfrdir: %q\n  zonelistfile: %q\n  server-count: 1\n  %s\nremote-control:\n  control-enable: no\n\n%s",
+			write(t, dir, "nsd.conf", fmt.Sprintf("server:\n  ip-address: 127.0.0.1@%d\n  username: \"\"\n  chroot: \"\"\n  zonesdir: %q\n  database: \"\"\n  pidfile: %q\n  xfrdfile: %q\n  xfrdir: %q\n  zonelistfile: %q\n  server-count: 1\n  rrl-ratelimit: 0\n  %s\nremote-control:\n  control-enable: no\n\n%s",
 				port, dir, dir+"/nsd.pid", dir+"/xfrd.state", dir, dir+"/zone.list", setting(t, "xfrd-reload-timeout: 0"), blocks[0]))
 			return []string{"nsd", "-d", "-c", dir + "/nsd.conf"}
 		},
