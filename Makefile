@@ -9,6 +9,7 @@ MAX_MB := 95
 # How often the fuzzers are run in make fuzz, and so in CI: about a minute in all.
 FUZZ_RESPOND ?= 300000x
 FUZZ_SOCKETS ?= 50000x
+FUZZ_TRANSFER ?= 50000x
 FUZZ_DOMAIN  ?= 200000x
 PARTS ?= peers scale ready fleet
 
@@ -66,9 +67,10 @@ unit: setup ## tests of the product, on a real Redis, with the race detector
 	hack/gotest race -race ./...
 	$(COMPILE) hack/gotest portable -tags portable ./dnsserve
 
-fuzz: ## fuzz the DNS server, in process and over sockets, and the names: 550,000 executions (FUZZ_RESPOND=10m and so on)
+fuzz: ## fuzz the DNS server, in process and over sockets, and the names: 600,000 executions (FUZZ_RESPOND=10m and so on)
 	hack/gotest fuzz -run '^$$' -fuzz FuzzRespond -fuzztime $(FUZZ_RESPOND) ./dnsserve
 	hack/gotest fuzz -run '^$$' -fuzz FuzzSockets -fuzztime $(FUZZ_SOCKETS) ./dnsserve
+	hack/gotest fuzz -run '^$$' -fuzz FuzzTransfer -fuzztime $(FUZZ_TRANSFER) ./dnsserve
 	hack/gotest fuzz -run '^$$' -fuzz FuzzDomain -fuzztime $(FUZZ_DOMAIN) ./internal/zone
 
 # One package at a time: each starts a whole world.

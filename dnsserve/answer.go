@@ -23,6 +23,14 @@ const (
 	ttlStatic    = 3600 // NS, addresses, and what ANY gets
 )
 
+// How a secondary keeps its copy of the zone, in seconds: it asks often, for when
+// NOTIFY does not get through, and answers for two weeks when it cannot reach us.
+const (
+	transferRefresh = 60
+	transferRetry   = 10
+	expire          = 1209600
+)
+
 // hostmaster is the mailbox in the SOA (RFC 2142 section 7).
 const hostmaster = "hostmaster"
 
@@ -40,6 +48,8 @@ type responder struct {
 	// configured is by how much an answer that comes from configuration alone is
 	// larger than its question, at most, without what may be left out.
 	configured int
+
+	transfers *transfers // nil: nothing is transferred
 
 	stats stats
 	asked func(uuid.UUID, netip.Addr)
@@ -63,11 +73,15 @@ func (r *responder) init(c Config) (err error) {
 		Hdr:     dns.RR_Header{Name: r.origin, Rrtype: dns.TypeSOA, Class: dns.ClassINET, Ttl: ttlSOA},
 		Ns:      dns.Fqdn(c.Nameservers[0].Name),
 		Mbox:    hostmaster + "." + r.origin,
-		Serial:  1, // nothing is transferred, so nothing depends on it
+		Serial:  1, // where nothing is transferred, nothing depends on it
 		Refresh: 14400,
 		Retry:   3600,
-		Expire:  1209600,
+		Expire:  expire,
 		Minttl:  ttlNegative,
+	}
+	if c.Transfers != nil {
+		r.soa.Refresh, r.soa.Retry = transferRefresh, transferRetry
+		r.transfers = newTransfers(c, r)
 	}
 	if r.negative, err = r.newNegative(); err != nil {
 		return err
@@ -109,6 +123,9 @@ func (r *responder) respond(dst, msg []byte, client netip.Addr, tcp bool) []byte
 	if !answerable {
 		r.stats.ignore()
 		return dst
+	}
+	if q.signed && r.transfers != nil {
+		return r.buildSigned(dst, msg, client, tcp)
 	}
 	if wellformed {
 		if out, rcode, done := r.prepared(dst, &q, tcp); done {
@@ -166,7 +183,7 @@ func (r *responder) fill(m *dns.Msg, q *query, wellformed bool) (info uint16) {
 	case q.qtype == dns.TypeOPT:
 		m.Rcode = dns.RcodeFormatError // it is no type that a name could have
 	case q.qtype == dns.TypeAXFR, q.qtype == dns.TypeIXFR:
-		m.Rcode, info = dns.RcodeRefused, dns.ExtendedErrorCodeProhibited
+		return r.transferByQuery(m, q)
 	case q.qtype == dns.TypeTKEY, q.qtype == dns.TypeTSIG, q.qtype == dns.TypeMAILA, q.qtype == dns.TypeMAILB:
 		m.Rcode = dns.RcodeNotImplemented
 	case q.qclass != dns.ClassINET:
@@ -192,7 +209,12 @@ func (r *responder) lookup(m *dns.Msg, q *query) (info uint16) {
 	case q.qtype == dns.TypeANY: // RFC 8482 section 4.2
 		m.Answer = []dns.RR{&dns.HINFO{Hdr: header(name, dns.TypeHINFO, ttlStatic), Cpu: "RFC8482"}}
 	case k == apex && q.qtype == dns.TypeSOA:
-		m.Answer = []dns.RR{&r.soa}
+		soa, known := r.currentSOA()
+		if !known {
+			m.Authoritative, m.Rcode = false, dns.RcodeServerFailure
+			return dns.ExtendedErrorCodeNotReady
+		}
+		m.Answer = []dns.RR{&soa}
 	case k == apex && q.qtype == dns.TypeNS:
 		r.delegation(m)
 	case k == nameserver:
@@ -204,11 +226,21 @@ func (r *responder) lookup(m *dns.Msg, q *query) (info uint16) {
 		}
 	}
 	if len(m.Answer) == 0 {
-		soa := r.soa
+		soa, _ := r.currentSOA()
 		soa.Hdr.Ttl = ttlNegative
 		m.Ns = []dns.RR{&soa}
 	}
 	return 0
+}
+
+// currentSOA returns the SOA of the current version. It returns known false if it is
+// not known which that is; where nothing is transferred it does not matter.
+func (r *responder) currentSOA() (soa dns.SOA, known bool) {
+	soa, known = r.soa, true
+	if r.transfers != nil {
+		soa.Serial, known = r.transfers.Versions.Serial()
+	}
+	return soa, known
 }
 
 // challenge adds the values under id. It returns false if it is not known

@@ -51,3 +51,12 @@ func presentation(wire []byte) string {
 	}
 	return name
 }
+
+// letters returns a name on the wire in presentation form, letter for letter.
+func letters(wire []byte) string {
+	name, _, err := dns.UnpackDomainName(wire, 0)
+	if err != nil { // parse has checked it
+		return "."
+	}
+	return name
+}

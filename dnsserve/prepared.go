@@ -154,8 +154,15 @@ func (r *responder) prepared(dst []byte, q *query, tcp bool) (out []byte, rcode 
 	}
 	dst = appendHead(dst, q, head|bitAuthority|uint16(rcode), 0, 1)
 	dst = r.negative.appendTo(dst, headerLen+int(q.offsets[q.labels-r.names.depth]))
+	if r.transfers != nil {
+		serial, _ := r.transfers.Versions.Serial()
+		binary.BigEndian.PutUint32(dst[len(dst)-soaNumbers:], serial)
+	}
 	return appendOPT(dst, &q.edns, false), rcode, true
 }
+
+// soaNumbers is the size of what an SOA record ends with: the serial and four times.
+const soaNumbers = 20
 
 // isDataType reports whether a name could have records of this type, so that not
 // having any is the whole answer. Meta types and ANY are not (RFC 6895 section 3.1).

@@ -31,6 +31,9 @@ type query struct {
 
 	edns edns
 
+	signed bool // has a TSIG record
+	key    *Key // that it is signed with, once that is verified
+
 	client netip.Addr // whom it is from; parse leaves it alone
 
 	labels  int       // of the name, without the root
@@ -50,6 +53,7 @@ func (q *query) name() []byte { return q.question[:len(q.question)-4] }
 // of a question, and rejects EDNS options that it does not know how to read.
 func (q *query) parse(msg []byte) (answerable, wellformed bool) {
 	q.size, q.question, q.labels, q.edns = len(msg), nil, 0, edns{}
+	q.signed = false
 	if len(msg) < headerLen {
 		return false, false
 	}
@@ -152,6 +156,9 @@ func (q *query) parseRecord(b []byte, additional bool) []byte {
 		if !q.edns.parse(class, ttl, b[i+fixed:end]) {
 			return nil
 		}
+	}
+	if rtype == dns.TypeTSIG && additional {
+		q.signed = true
 	}
 	return b[end:]
 }

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -41,6 +42,9 @@ type Config struct {
 	// Listen lists host:port pairs. An empty host means all addresses, IPv4 and
 	// IPv6; port 0 any free one. Each is bound for UDP and for TCP.
 	Listen []string
+
+	// Transfers says who may transfer the zone. Nil: nobody.
+	Transfers *Transfers
 
 	// Asked, if not nil, is told of every answer with values, and to whom it went.
 	// It must return at once.
@@ -69,6 +73,7 @@ type Server struct {
 	config Config
 	udp    []*udpSocket
 	tcp    []*tcpListener
+	tls    []*tcpListener // for zone transfers
 }
 
 // Listen binds every address, for UDP and TCP, and returns a Server that does
@@ -96,6 +101,10 @@ func Listen(config Config) (*Server, error) {
 			return nil, err
 		}
 	}
+	if err := s.bindTLS(config.Transfers); err != nil {
+		s.close()
+		return nil, err
+	}
 	return s, nil
 }
 
@@ -116,13 +125,19 @@ func (s *Server) Threads() int { return len(s.udp) }
 // that it has, and closes the sockets. It returns an error only if a socket
 // failed. It can be called once.
 func (s *Server) Run(ctx context.Context) error {
-	errs := make(chan error, len(s.udp)+len(s.tcp))
+	errs := make(chan error, len(s.udp)+len(s.tcp)+len(s.tls))
+	listeners := slices.Concat(s.tcp, s.tls)
 	var wg sync.WaitGroup
 	for _, u := range s.udp {
 		wg.Go(func() { errs <- u.serve(&s.responder) })
 	}
-	for _, l := range s.tcp {
+	for _, l := range listeners {
 		wg.Go(func() { errs <- l.serve(&s.responder) })
+	}
+	notifying, stopNotifying := context.WithCancel(ctx)
+	defer stopNotifying()
+	if s.transfers != nil {
+		wg.Go(func() { s.transfers.notify(notifying) })
 	}
 	var err error
 	select {
@@ -132,9 +147,10 @@ func (s *Server) Run(ctx context.Context) error {
 	for _, u := range s.udp {
 		u.stop()
 	}
-	for _, l := range s.tcp {
+	for _, l := range listeners {
 		l.stop()
 	}
+	stopNotifying()
 	wg.Wait()
 	s.close()
 	if err != nil {
@@ -147,7 +163,7 @@ func (s *Server) close() {
 	for _, u := range s.udp {
 		u.close()
 	}
-	for _, l := range s.tcp {
+	for _, l := range slices.Concat(s.tcp, s.tls) {
 		l.listener.Close()
 	}
 }

@@ -1,6 +1,7 @@
 package dnsserve
 
 import (
+	"net/netip"
 	"sync/atomic"
 
 	"github.com/miekg/dns"
@@ -39,6 +40,9 @@ func (s *Server) Describe(ch chan<- *prometheus.Desc) {
 	ch <- descAnswers
 	ch <- descTruncated
 	ch <- descIgnored
+	ch <- descTransfers
+	ch <- descNotifies
+	ch <- descSerial
 }
 
 // Collect implements prometheus.Collector.
@@ -55,6 +59,55 @@ func (s *Server) Collect(ch chan<- prometheus.Metric) {
 	}
 	counter(descTruncated, s.stats.truncated.Load())
 	counter(descIgnored, s.stats.ignored.Load())
+	if s.transfers != nil {
+		s.transfers.collect(ch)
+	}
+}
+
+// transferKind is how a transfer is answered.
+type transferKind int
+
+const (
+	transferAXFR transferKind = iota
+	transferIXFR
+	transferCurrent // the secondary has the current version already
+	transferFailed
+)
+
+var transferKinds = [...]string{"axfr", "ixfr", "current", "failed"}
+
+// transferStats counts what is transferred.
+type transferStats struct {
+	sent    [len(transferKinds)]atomic.Uint64
+	refused atomic.Uint64
+}
+
+var (
+	descTransfers = prometheus.NewDesc("signpost_dns_transfers_total", "Zone transfers to secondaries, by what was sent: axfr the whole zone, ixfr the changes, current nothing because the secondary has all; failed and refused.", []string{"result"}, nil)
+	descNotifies  = prometheus.NewDesc("signpost_dns_notifies_total", "NOTIFY messages to secondaries, by address and whether they were acknowledged.", []string{"server", "result"}, nil)
+	descSerial    = prometheus.NewDesc("signpost_dns_serial", "Serial of the zone that secondaries get; the same on all replicas.", nil, nil)
+)
+
+// collect reports what is transferred.
+func (t *transfers) collect(ch chan<- prometheus.Metric) {
+	counter := func(d *prometheus.Desc, v uint64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+	}
+	for i := range t.stats.sent {
+		counter(descTransfers, t.stats.sent[i].Load(), transferKinds[i])
+	}
+	counter(descTransfers, t.stats.refused.Load(), "refused")
+	seen := map[netip.AddrPort]bool{}
+	for _, n := range t.notifiers {
+		if !seen[n.server] {
+			counter(descNotifies, n.acknowledged.Load(), n.server.String(), "acknowledged")
+			counter(descNotifies, n.unanswered.Load(), n.server.String(), "unanswered")
+		}
+		seen[n.server] = true
+	}
+	if serial, ok := t.Versions.Serial(); ok {
+		ch <- prometheus.MustNewConstMetric(descSerial, prometheus.GaugeValue, float64(serial))
+	}
 }
 
 func rcodeName(rcode int) string {

@@ -3,6 +3,7 @@ package dnsserve
 import (
 	"bufio"
 	"container/list"
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -14,9 +15,10 @@ import (
 )
 
 const (
-	tcpIdle     = 10 * time.Second // without a query (RFC 7766 section 6.2.3)
-	tcpMessage  = 5 * time.Second  // for the whole of a query once it has begun, and for taking an answer
-	maxTCPQuery = 4096             // octets kept of a query; the rest is read and thrown away
+	tcpIdle     = 10 * time.Second       // without a query (RFC 7766 section 6.2.3)
+	tcpAfter    = 500 * time.Millisecond // without a query after a transfer: NSD 4.6, with several primaries, at times waits for the end
+	tcpMessage  = 5 * time.Second        // for the whole of a query once it has begun, and for taking an answer
+	maxTCPQuery = 4096                   // octets kept of a query; the rest is read and thrown away
 
 	// tcpBuffer is what the kernel may keep for a connection, each way: the largest
 	// answer fits. Its default lets a client that never reads have megabytes.
@@ -30,6 +32,7 @@ type tcpListener struct {
 	max          int
 	maxPerClient int
 	log          *slog.Logger
+	tls          *tls.Config // nil for none
 
 	mu       sync.Mutex
 	conns    *list.List         // of *tcpConn, the one that asked last at the back
@@ -86,19 +89,35 @@ func (l *tcpListener) serve(r *responder) error {
 		}
 		l.wg.Go(func() {
 			defer l.remove(c)
-			l.converse(c, r)
+			if stream := l.stream(c); stream != nil {
+				l.converse(c, stream, r)
+			}
 		})
 	}
 }
 
+// stream returns what messages come through: the connection, or TLS inside it, nil if
+// the client does not get that far.
+func (l *tcpListener) stream(c *tcpConn) io.ReadWriter {
+	if l.tls == nil {
+		return c
+	}
+	_ = c.SetDeadline(time.Now().Add(tcpMessage))
+	secure := tls.Server(c, l.tls)
+	if secure.Handshake() != nil || secure.ConnectionState().NegotiatedProtocol == "" { // RFC 9103 section 7.1: ALPN is a must
+		return nil
+	}
+	return secure
+}
+
 // converse answers the queries of one connection. Answers are sent when the
 // client has no further query waiting.
-func (l *tcpListener) converse(c *tcpConn, r *responder) {
-	in, out := bufio.NewReaderSize(c, 1024), bufio.NewWriterSize(c, 2048)
+func (l *tcpListener) converse(c *tcpConn, stream io.ReadWriter, r *responder) {
+	in, out := bufio.NewReaderSize(stream, 1024), bufio.NewWriterSize(stream, 2048)
 	defer out.Flush()
 	var query, answer []byte
-	for {
-		_ = c.SetReadDeadline(time.Now().Add(tcpIdle))
+	for idle := tcpIdle; ; {
+		_ = c.SetReadDeadline(time.Now().Add(idle))
 		if l.isStopping() {
 			return
 		}
@@ -111,17 +130,35 @@ func (l *tcpListener) converse(c *tcpConn, r *responder) {
 			return
 		}
 		l.touch(c)
+		if r.transfers != nil && r.transfers.asked(query) {
+			send := func(message []byte) error {
+				_ = c.SetWriteDeadline(time.Now().Add(tcpMessage))
+				return writeMessage(out, message)
+			}
+			if r.transfer(send, query, c.address) != nil || out.Flush() != nil {
+				return
+			}
+			idle = tcpAfter
+			continue
+		}
+		idle = tcpIdle
 		if answer = r.respond(answer[:0], query, c.address, true); len(answer) > 0 {
 			_ = c.SetWriteDeadline(time.Now().Add(tcpMessage))
-			var size [2]byte
-			binary.BigEndian.PutUint16(size[:], uint16(len(answer)))
-			_, _ = out.Write(size[:]) // an error stays with the writer
-			_, _ = out.Write(answer)
+			_ = writeMessage(out, answer) // an error stays with the writer
 		}
 		if !hasMessage(in) && out.Flush() != nil {
 			return
 		}
 	}
+}
+
+// writeMessage writes a message in the form of RFC 1035 section 4.2.2.
+func writeMessage(out *bufio.Writer, message []byte) error {
+	var size [2]byte
+	binary.BigEndian.PutUint16(size[:], uint16(len(message)))
+	_, _ = out.Write(size[:])
+	_, err := out.Write(message)
+	return err
 }
 
 // hasMessage reports whether a whole message waits in the buffer.

@@ -16,11 +16,12 @@ import (
 // What cert-manager, and so the Challenge's status, is told. The text must not
 // change from one try to the next.
 var (
-	errStore        = errors.New("Signpost's record store (Redis) cannot be reached; it is retried, and if this stays, the log of the signpost pods has the cause")                                 //nolint:staticcheck // a name begins the sentence
-	errStoreRefuses = errors.New("Signpost's record store (Redis) does not take the record")                                                                                                        //nolint:staticcheck // a name begins the sentence
-	errNoServer     = errors.New("none of Signpost's DNS servers is running; it is retried, and if this stays, look at the signpost pods and at their log")                                         //nolint:revive // see above
-	errNotServed    = errors.New("not all of Signpost's DNS servers answer with the new record yet; it is retried, and if this stays, the log of the signpost pods names the server and the cause") //nolint:revive // see above
-	errLate         = errors.New("Signpost took too long to look at the domain's record; it is retried, and if this stays, the log of the signpost pods has the cause")                             //nolint:staticcheck,revive // a name begins the sentence
+	errStore        = errors.New("Signpost's record store (Redis) cannot be reached; it is retried, and if this stays, the log of the signpost pods has the cause")                                     //nolint:staticcheck // a name begins the sentence
+	errStoreRefuses = errors.New("Signpost's record store (Redis) does not take the record")                                                                                                            //nolint:staticcheck // a name begins the sentence
+	errNoServer     = errors.New("none of Signpost's DNS servers is running; it is retried, and if this stays, look at the signpost pods and at their log")                                             //nolint:revive // see above
+	errNotServed    = errors.New("not all of Signpost's DNS servers answer with the new record yet; it is retried, and if this stays, the log of the signpost pods names the server and the cause")     //nolint:revive // see above
+	errSecondary    = errors.New("not all secondaries of the zone answer with the new record yet; it is retried, and if this stays, look at the logs of those that are named and of the signpost pods") //nolint:revive // see above
+	errLate         = errors.New("Signpost took too long to look at the domain's record; it is retried, and if this stays, the log of the signpost pods has the cause")                                 //nolint:staticcheck,revive // a name begins the sentence
 	errCleanedUp    = errors.New("the challenge has been cleaned up while it was presented; it is retried if it is still needed")
 )
 
@@ -29,7 +30,7 @@ const (
 	maxPause   = 200 * time.Millisecond
 )
 
-// await returns when every live DNS server answers with value at name, or with
+// await returns when every live DNS server, and every secondary, answers with value at name, or with
 // an error when ctx is done before that. Servers that stop meanwhile are
 // waited for until their heartbeat expires; new ones have read everything.
 func (s *Solver) await(ctx context.Context, log *slog.Logger, name, value string) error {
@@ -43,7 +44,7 @@ func (s *Solver) await(ctx context.Context, log *slog.Logger, name, value string
 			return storeError(err)
 		}
 		if err == nil { // else time has run out, and what was found last is the reason
-			replicas, causes = list, s.askAll(ctx, list, serving, name, value)
+			replicas, causes = list, s.askAll(ctx, s.secondaries.with(list), serving, name, value)
 			s.known(list)
 			if len(replicas) > 0 && len(causes) == 0 {
 				return nil
@@ -61,7 +62,7 @@ func (s *Solver) await(ctx context.Context, log *slog.Logger, name, value string
 		for server, cause := range causes {
 			log.Error("a DNS server does not answer with the new record", "server", server, "err", cause)
 		}
-		return errNotServed
+		return s.secondaries.lagging(causes)
 	}
 }
 
@@ -75,7 +76,7 @@ func (s *Solver) awaitGone(ctx context.Context, log *slog.Logger, name, value st
 		var waiting []string // those that have it, or do not tell
 		list, err := s.store.Replicas(ctx)
 		serving := map[string]bool{}
-		for server, cause := range s.askAll(ctx, s.known(list), serving, name, value) {
+		for server, cause := range s.askAll(ctx, s.secondaries.with(s.known(list)), serving, name, value) {
 			if !errors.Is(cause, errNotYet) {
 				waiting = append(waiting, server)
 			}
@@ -124,7 +125,11 @@ func (s *Solver) askAll(ctx context.Context, servers []string, serving map[strin
 	waiting := slices.DeleteFunc(slices.Clone(servers), func(server string) bool { return serving[server] })
 	for _, server := range waiting {
 		wg.Go(func() {
-			ok, err := s.serves(ctx, server, name, value)
+			serves := s.serves
+			if _, is := s.secondaries.names[server]; is {
+				serves = s.secondaries.serves
+			}
+			ok, err := serves(ctx, server, name, value)
 			if !ok && err == nil {
 				err = errNotYet
 			}

@@ -3,6 +3,7 @@ package solver
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,10 +18,7 @@ const serverTimeout = 500 * time.Millisecond
 // at name. The error says why that is unknown: no answer, or one that is not
 // authoritative.
 func DNSServes(ctx context.Context, address, name, value string) (bool, error) {
-	q := new(dns.Msg)
-	q.SetQuestion(dns.Fqdn(name), dns.TypeTXT)
-	q.RecursionDesired = false
-	q.SetEdns0(dns.DefaultMsgSize, false)
+	q := question(name)
 	m, err := exchange(ctx, "udp", q, address)
 	if err == nil && m.Truncated {
 		m, err = exchange(ctx, "tcp", q, address)
@@ -33,12 +31,22 @@ func DNSServes(ctx context.Context, address, name, value string) (bool, error) {
 	case !m.Authoritative:
 		return false, fmt.Errorf("DNS server %s: is not authoritative for %s", address, name)
 	}
-	for _, rr := range m.Answer {
-		if txt, ok := rr.(*dns.TXT); ok && strings.Join(txt.Txt, "") == value {
-			return true, nil
-		}
-	}
-	return false, nil
+	return hasTXT(m, value), nil
+}
+
+func question(name string) *dns.Msg {
+	q := new(dns.Msg)
+	q.SetQuestion(dns.Fqdn(name), dns.TypeTXT)
+	q.RecursionDesired = false
+	q.SetEdns0(dns.DefaultMsgSize, false)
+	return q
+}
+
+func hasTXT(m *dns.Msg, value string) bool {
+	return slices.ContainsFunc(m.Answer, func(rr dns.RR) bool {
+		txt, ok := rr.(*dns.TXT)
+		return ok && strings.Join(txt.Txt, "") == value
+	})
 }
 
 func exchange(ctx context.Context, network string, q *dns.Msg, address string) (*dns.Msg, error) {

@@ -71,6 +71,8 @@ type Solver struct {
 	presented presented
 	strict    *strict                  // nil: the scope is the Issuer's namespace
 	servers   atomic.Pointer[[]string] // that the store knew last
+
+	secondaries secondaries
 }
 
 // New returns a solver that writes to store and asks the DNS servers by serves.

@@ -19,7 +19,8 @@ var kinds = map[string][]string{
 	"caa":                {"caa", "caa-forbids", "caa-account", "caa-unknown"},
 	"persist":            {"persist", "persist-missing", "persist-misplaced", "persist-malformed", "persist-account", "persist-wildcard", "persist-until", "persist-unknown"},
 	"delegation":         {"delegation", "delegation-missing", "delegation-differs", "delegation-unknown"},
-	"ds":                 {"delegation-signed"},
+	"ds":                 {"delegation-signed", "ds", "ds-differs", "ds-missing"},
+	"secondary":          {"secondary", "secondary-silent", "secondary-not-authoritative", "secondary-lags", "secondary-ahead"},
 	"nameserver": {"nameserver", "nameserver-missing", "nameserver-cname", "nameserver-differs", "nameserver-private", "nameserver-unknown",
 		"glue-missing", "glue-differs"},
 	"server": {"server", "server-udp", "server-tcp", "server-no-route", "server-private", "server-not-authoritative", "server-other"},
@@ -85,6 +86,8 @@ func TestEveryPairOfFindings(t *testing.T) {
 		{"cname", "caa-forbids", true}, {"caa", "caa-forbids", false}, {"server", "server-udp", false}, {"server", "server-edns", false},
 		{"server-edns", "server-ns", true}, {"nameserver", "nameserver-private", false}, {"delegation", "delegation-signed", true},
 		{"persist", "persist-until", false}, {"persist-missing", "cname", true},
+		{"ds", "delegation-signed", false}, {"ds-missing", "ds-differs", false}, {"delegation", "ds", true},
+		{"secondary", "secondary-lags", false}, {"secondary-ahead", "secondary-lags", false}, {"server", "secondary", true},
 	} {
 		if together(tc.a, tc.b) != tc.want || together(tc.b, tc.a) != tc.want {
 			t.Errorf("%s and %s stand together: %v", tc.a, tc.b, !tc.want)

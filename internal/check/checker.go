@@ -22,6 +22,12 @@ type Checker struct {
 	// Delegation takes those that the parent names.
 	Nameservers []zone.Nameserver
 
+	// Secondaries are those servers among them that transfer the zone.
+	Secondaries []zone.Secondary
+
+	// Serial returns the zone's serial at the primary, if it is known; nil if it never is.
+	Serial func() (uint32, bool)
+
 	// Resolvers are recursive resolvers as host:port, asked in this order until one
 	// answers. None: those of /etc/resolv.conf.
 	Resolvers []string

@@ -19,34 +19,51 @@ import (
 func (c *Checker) Delegation(ctx context.Context) []Finding {
 	ctx, cancel := c.bound(ctx, queriesOfOthers)
 	defer cancel()
-	out, parent := c.parent(ctx)
+	out, parent, signed := c.parent(ctx)
 	nameservers := c.Nameservers
 	if len(nameservers) == 0 && parent != nil {
 		for _, name := range names(referral(parent, c.Zone.Origin())) {
 			nameservers = append(nameservers, zone.Nameserver{Name: name})
 		}
 	}
-	found := make([][]Finding, len(nameservers))
+	found, servers := make([][]Finding, len(nameservers)), make([][]string, len(nameservers))
+	var copies []Finding
 	var wg sync.WaitGroup
+	wg.Go(func() { copies = c.secondaries(ctx) })
 	for i, ns := range nameservers {
 		wg.Go(func() {
 			results, addrs := c.nameserver(ctx, ns, parent)
-			servers := make([][]Finding, len(addrs))
+			each := make([][]Finding, len(addrs))
 			var inner sync.WaitGroup
 			for j, a := range addrs {
-				inner.Go(func() { servers[j] = c.server(ctx, server{ns.Name, a}) })
+				servers[i] = append(servers[i], c.at(a))
+				inner.Go(func() { each[j] = c.server(ctx, server{ns.Name, a}) })
 			}
 			inner.Wait()
-			found[i] = append(results, slices.Concat(servers...)...)
+			found[i] = append(results, slices.Concat(each...)...)
 		})
 	}
 	wg.Wait()
-	return append(out, slices.Concat(found...)...)
+	if signed != nil {
+		for _, s := range c.Secondaries {
+			for _, at := range s.Servers {
+				servers = append(servers, []string{at.String()})
+			}
+		}
+		out = append(out, c.ds(ctx, signed.records, signed.apex, slices.Concat(servers...))...)
+	}
+	return slices.Concat(out, slices.Concat(found...), copies)
+}
+
+// atParent is what the zone above says about signatures.
+type atParent struct {
+	apex    string // of the zone above
+	records []*dns.DS
 }
 
 // parent asks the servers of the zone above ours for the delegation, and returns
-// the answer too, nil if there was none.
-func (c *Checker) parent(ctx context.Context) ([]Finding, *dns.Msg) {
+// the answer and the DS records too, nil if there was none.
+func (c *Checker) parent(ctx context.Context) ([]Finding, *dns.Msg, *atParent) {
 	origin, above := c.Zone.Origin(), c.above()
 	r := Finding{Check: delegationUnknown, Subject: origin, Status: Unknown, Wanted: c.wantedNS()}
 	apex, err := zoneOf(ctx, c.ask, above)
@@ -57,7 +74,7 @@ func (c *Checker) parent(ctx context.Context) ([]Finding, *dns.Msg) {
 	if err != nil {
 		r.Seen = err.Error()
 		r.Hint = fmt.Sprintf("Make the resolver answer for %s, the zone above, or choose another resolver with --resolver address:port.", above)
-		return []Finding{r}, nil
+		return []Finding{r}, nil, nil
 	}
 	var tries []string
 	for _, s := range servers {
@@ -70,14 +87,15 @@ func (c *Checker) parent(ctx context.Context) ([]Finding, *dns.Msg) {
 			continue
 		}
 		out := []Finding{c.compareNS(m, apex)}
-		if ds, err := c.askServer(ctx, s.addr, origin, dns.TypeDS); err == nil && len(find[*dns.DS](ds.Answer, origin)) > 0 {
-			out = append(out, c.signed("DS at "+apex))
+		ds, err := c.askServer(ctx, s.addr, origin, dns.TypeDS)
+		if err != nil {
+			return out, m, nil
 		}
-		return out, m
+		return out, m, &atParent{apex, find[*dns.DS](ds.Answer, origin)}
 	}
 	r.Seen = sorted(tries)
 	r.Hint = fmt.Sprintf("Find out why the DNS servers of %s do not answer, and try again.", apex)
-	return []Finding{r}, nil
+	return []Finding{r}, nil, nil
 }
 
 func (c *Checker) wantedNS() string {

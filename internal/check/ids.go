@@ -54,6 +54,9 @@ const (
 	delegationSigned  = "delegation-signed"
 	glueMissing       = "glue-missing"
 	glueDiffers       = "glue-differs"
+	dsFine            = "ds"
+	dsDiffers         = "ds-differs"
+	dsMissing         = "ds-missing"
 
 	// The names of our nameservers.
 	nameserverFine    = "nameserver"
@@ -74,4 +77,11 @@ const (
 	serverNS               = "server-ns"
 	serverLetters          = "server-letters"
 	serverEDNS             = "server-edns"
+
+	// Each address of the secondaries, which transfer the zone.
+	secondaryFine             = "secondary"
+	secondarySilent           = "secondary-silent"
+	secondaryNotAuthoritative = "secondary-not-authoritative"
+	secondaryLags             = "secondary-lags"
+	secondaryAhead            = "secondary-ahead"
 )

@@ -43,7 +43,7 @@ func newCheckCommand() *cobra.Command {
 		Short: "Check the DNS: delegation, DNS servers, and the CNAME of each domain",
 		Long: `Check the DNS: the delegation of the zone, Signpost's DNS servers as the Internet
 sees them, and the CNAME of each domain. Each problem comes with what to do about
-it. Without --nameserver, those that the parent zone
+it. Without --nameserver or --secondary, those that the parent zone
 names are asked. Every flag can also be given as an environment variable: --zone
 as SIGNPOST_ZONE, and so on; a flag wins over its variable.
 
@@ -66,7 +66,7 @@ Exit code: 0 no check failed, 1 one failed or could not be made, 2 wrong usage.`
 			if len(mistakes) > 0 {
 				return usageError(mistakes)
 			}
-			checker := &check.Checker{Zone: d.zone, Nameservers: d.ns, Resolvers: resolvers, Port: port, PrivateAddresses: private, ResolverOnly: resolverOnly}
+			checker := &check.Checker{Zone: d.zone, Nameservers: d.ns, Secondaries: d.copies, Resolvers: resolvers, Port: port, PrivateAddresses: private, ResolverOnly: resolverOnly}
 			findings := checkAll(cmd.Context(), checker, d, ca, cmd.ErrOrStderr())
 			if persist.on {
 				findings = append(findings, checkPersist(cmd.Context(), checker, d, ca, persist)...)

@@ -17,6 +17,7 @@ import (
 type domains struct {
 	zoneName    string
 	nameservers []string
+	secondaries []string
 	scope       string
 	output      string
 	outputs     []string // what --output can be; the first is the default
@@ -27,7 +28,8 @@ type domains struct {
 
 	// set by validate
 	zone    *zone.Zone
-	ns      []zone.Nameserver
+	ns      []zone.Nameserver // the secondaries are among them
+	copies  []zone.Secondary
 	targets []zone.Target // of the domains, in their order, none twice
 	names   []string      // the domains as they were given, none twice
 	flags   *pflag.FlagSet
@@ -38,6 +40,7 @@ func (d *domains) addFlags(fs *pflag.FlagSet) {
 	fs.SortFlags = false
 	fs.StringVar(&d.zoneName, "zone", "", "zone that Signpost serves, for example acme.example.com")
 	fs.StringArrayVar(&d.nameservers, "nameserver", nil, "nameserver that the zone is delegated to, as name or name=address,address; repeat for more")
+	fs.StringArrayVar(&d.secondaries, "secondary", nil, "server of yours that transfers the zone from Signpost and answers for it, as name=address,address,key=NAME; repeat for more")
 	fs.StringVar(&d.scope, "scope", "cert-manager", "namespace that the targets belong to: the Issuer's; for a ClusterIssuer, cert-manager's cluster resource namespace")
 	fs.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 		if name == "namespace" { // what --scope was called; elsewhere that is an object's
@@ -76,8 +79,10 @@ func (d *domains) validate(list []string) []string {
 		return mistakes
 	}
 	d.zone = z
-	if len(d.nameservers) > 0 {
-		d.ns, err = z.Nameservers(d.nameservers)
+	if d.copies, err = z.Secondaries(d.secondaries); err != nil {
+		add("secondary", err)
+	} else if len(d.nameservers)+len(d.copies) > 0 {
+		d.ns, err = z.WithSecondaries(d.nameservers, d.copies)
 		add("nameserver", err)
 	}
 	if d.withDomains && len(problems) == 0 {
@@ -123,8 +128,37 @@ func (d *domains) wantsWildcard(t zone.Target) bool {
 	})
 }
 
-// delegation are the records that delegate the zone.
-func (d *domains) delegation() []zone.Record { return d.zone.Delegation(d.ns) }
+// delegation are the records that delegate the zone. Secondaries have their addresses
+// already, but for those inside the zone, which need glue.
+func (d *domains) delegation() (out []zone.Record) {
+	for _, r := range d.zone.Delegation(d.ns) {
+		of := r.Name
+		if r.Type == "NS" {
+			of = r.Value
+		}
+		switch {
+		case !d.isSecondary(of):
+		case r.Type == "NS":
+			r.Why = "sends everybody who asks for names in " + d.zone.Origin() + " to a server that has them from Signpost"
+		case !d.zone.Contains(of):
+			continue
+		default:
+			r.Why = "the address of a server that has the zone from Signpost, added beside the NS record as glue"
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// isSecondary reports whether the nameserver of that name transfers the zone.
+func (d *domains) isSecondary(name string) bool {
+	return slices.ContainsFunc(d.copies, func(s zone.Secondary) bool { return s.Name == name })
+}
+
+// ours are the nameservers that are not secondaries.
+func (d *domains) ours() []zone.Nameserver {
+	return slices.DeleteFunc(slices.Clone(d.ns), func(ns zone.Nameserver) bool { return d.isSecondary(ns.Name) })
+}
 
 // defaultNameserver is the name of the nameserver of a zone for which nothing
 // else was said: outside the zone, so that it needs no glue.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"net/mail"
+	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -78,14 +80,17 @@ func (d *domains) propose(domain string) (mistakes []string) {
 		if d.zone, err = zone.New("acme-" + suffix + "." + name); err != nil {
 			return []string{err.Error()}
 		}
-		if len(d.nameservers) == 0 {
+		if len(d.nameservers)+len(d.secondaries) == 0 {
 			d.nameservers = []string{"ns-" + suffix + "." + name}
 		}
 	}
-	if len(d.nameservers) == 0 {
+	if len(d.nameservers)+len(d.secondaries) == 0 {
 		d.nameservers = []string{defaultNameserver(d.zone).Name}
 	}
-	if d.ns, err = d.zone.Nameservers(d.nameservers); err != nil {
+	if d.copies, err = d.zone.Secondaries(d.secondaries); err != nil {
+		return []string{"--secondary: " + err.Error()}
+	}
+	if d.ns, err = d.zone.WithSecondaries(d.nameservers, d.copies); err != nil {
 		return []string{"--nameserver: " + err.Error()}
 	}
 	return d.add([]string{domain})
@@ -110,11 +115,16 @@ func randomSuffix() string {
 
 func (d *domains) proposal(domain, email string) *proposal {
 	z := d.zone.Origin()
-	p := &proposal{Zone: z, Values: d.values(email), Records: append(d.delegation(), d.records()...), Notes: addressNotes(d.ns)}
+	p := &proposal{Zone: z, Values: d.values(email), Records: append(d.delegation(), d.records()...), Notes: addressNotes(d.ours())}
 	checkIt := "signpost check --zone " + z
 	for _, ns := range d.ns {
 		p.Nameservers = append(p.Nameservers, ns.Name)
-		checkIt += " --nameserver " + ns.Name
+		if !d.isSecondary(ns.Name) {
+			checkIt += " --nameserver " + ns.Name
+		}
+	}
+	for _, s := range d.secondaries {
+		checkIt += " --secondary " + s
 	}
 	if d.scope != "cert-manager" {
 		checkIt += " --scope " + d.scope
@@ -126,8 +136,13 @@ func (d *domains) proposal(domain, email string) *proposal {
 // values returns the chart's values. Nothing in it needs more than quotes.
 func (d *domains) values(email string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "zone: %q\nnameservers:\n", d.zone.Origin())
-	for _, ns := range d.ns {
+	fmt.Fprintf(&b, "zone: %q\n", d.zone.Origin())
+	d.writeSecondaries(&b)
+	own := d.ours()
+	if len(own) > 0 {
+		b.WriteString("nameservers:\n")
+	}
+	for _, ns := range own {
 		fmt.Fprintf(&b, "  - name: %q\n", ns.Name)
 		if len(ns.Addresses) == 0 {
 			continue
@@ -144,6 +159,47 @@ func (d *domains) values(email string) string {
 		fmt.Fprintf(&b, "  email: %q\n", email)
 	}
 	return b.String()
+}
+
+// writeSecondaries writes the part of the chart's values about secondaries.
+func (d *domains) writeSecondaries(b *strings.Builder) {
+	if len(d.copies) == 0 {
+		return
+	}
+	b.WriteString("mode: secondaries\nsecondaries:\n")
+	list := func(name string, values []string) {
+		if len(values) > 0 {
+			fmt.Fprintf(b, "    %s:\n", name)
+		}
+		for _, v := range values {
+			fmt.Fprintf(b, "      - %q\n", v)
+		}
+	}
+	keys := false
+	for _, s := range d.copies {
+		fmt.Fprintf(b, "  - name: %q\n", s.Name)
+		list("addresses", addressTexts(s.Servers))
+		if !slices.Equal(s.Notify, s.Servers) {
+			list("notify", addressTexts(s.Notify))
+		}
+		list("keys", s.Keys)
+		keys = keys || len(s.Keys) > 0
+	}
+	if keys {
+		b.WriteString("transfers:\n  keySecretName: signpost-transfer # with the TSIG keys, as BIND writes them, at transfer.key\n")
+	}
+}
+
+// addressTexts writes addresses, with their ports where these are not 53.
+func addressTexts(list []netip.AddrPort) (out []string) {
+	for _, a := range list {
+		if a.Port() == 53 {
+			out = append(out, a.Addr().String())
+		} else {
+			out = append(out, a.String())
+		}
+	}
+	return out
 }
 
 func (p *proposal) write(w io.Writer) error {

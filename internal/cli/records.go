@@ -15,7 +15,8 @@ func newRecordsCommand() *cobra.Command {
 		Use:   "records [domain…]",
 		Short: "Say which DNS records to add",
 		Long: `Say which DNS records to add: those that delegate the zone to Signpost, and
-the CNAME of each domain. With domains and no --nameserver, only the domains'.
+the CNAME of each domain. With domains and no --nameserver or --secondary, only
+the domains'.
 Nothing is looked up: the records are computed, before Signpost is installed
 if you like. Every flag can also be given as an environment variable: --zone as
 SIGNPOST_ZONE, and so on; a flag wins over its variable.`,
@@ -38,7 +39,7 @@ SIGNPOST_ZONE, and so on; a flag wins over its variable.`,
 			if err != nil {
 				return err
 			}
-			for _, note := range append(addressNotes(d.ns), formNotes(d)...) {
+			for _, note := range append(addressNotes(d.ours()), formNotes(d)...) {
 				fmt.Fprintf(cmd.ErrOrStderr(), "note: %s\n", note)
 			}
 			return nil

@@ -26,7 +26,8 @@ const (
 // what is not exported.
 type Options struct {
 	Zone        *zone.Zone
-	Nameservers []zone.Nameserver
+	Nameservers []zone.Nameserver // the secondaries are among them
+	Secondaries []zone.Secondary
 
 	zoneName      string
 	nameservers   []string
@@ -35,6 +36,7 @@ type Options struct {
 	identity      string
 	httpListen    string
 	redis         store.RedisOptions
+	transfers     transferOptions
 	shutdownDelay time.Duration
 	logFormat     string
 	logLevel      string
@@ -47,6 +49,7 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.zoneName, "zone", "", "zone to serve, for example acme.example.com (required)")
 	fs.StringArrayVar(&o.nameservers, "nameserver", nil, "nameserver that the zone is delegated to, as name or name=address,address; repeat for more (required)")
 	fs.StringArrayVar(&o.listen, "listen", []string{":53"}, "address to serve DNS on, UDP and TCP; repeat for more")
+	o.transfers.addFlags(fs)
 	fs.StringVar(&o.advertise, "advertise-address", "", "address:port at which the other replicas reach this DNS server (default: the first --listen address, or else this machine's)")
 	fs.StringVar(&o.identity, "identity", "", "what this replica answers to NSID queries (default: the host's name)")
 	fs.StringVar(&o.httpListen, "http-listen", ":8080", "address of the plain HTTP port for /healthz, /readyz and /metrics; empty for none")
@@ -72,10 +75,13 @@ func (o *Options) Validate(redisURLIsPublic bool) (mistakes []string) {
 		add("zone", fmt.Errorf("is needed: the zone to serve, for example acme.example.com"))
 	} else if o.Zone, err = zone.New(o.zoneName); err != nil {
 		add("zone", err)
+	} else if o.Secondaries, err = o.Zone.Secondaries(o.transfers.secondaries); err != nil {
+		add("secondary", err)
 	} else {
-		o.Nameservers, err = o.Zone.Nameservers(o.nameservers)
+		o.Nameservers, err = o.Zone.WithSecondaries(o.nameservers, o.Secondaries)
 		add("nameserver", err)
 	}
+	mistakes = append(mistakes, o.transfers.validate(o.Secondaries)...)
 	for _, address := range o.listen {
 		add("listen", CheckAddress(address))
 	}

@@ -112,6 +112,9 @@ func (w *Webhook) history(r *replica) *status.History {
 // parts puts together what runs beside the DNS server.
 func (w *Webhook) parts(r *replica, k *cluster.Cluster, history *status.History, id uuid.UUID) parts {
 	checker := &check.Checker{Zone: w.Zone, Nameservers: w.Nameservers, Resolvers: w.resolvers, ResolverOnly: w.resolverOnly, PrivateAddresses: w.private, Namespaces: k.Scopes}
+	if r.journal != nil {
+		checker.Secondaries, checker.Serial = w.Secondaries, r.journal.Serial
+	}
 	looks := gate.NewLooks(checker.Look, checker.Changed, r.store)
 	looks.Delegated = checker.Delegated
 	lookUp := func(ctx context.Context, scope, domain string) check.Finding {
@@ -122,6 +125,7 @@ func (w *Webhook) parts(r *replica, k *cluster.Cluster, history *status.History,
 		return looks.Within(ctx, target, presentMemory)
 	}
 	s := solver.New(w.Zone, r.store, solver.DNSServes, lookUp, r.log)
+	s.Secondaries(w.Secondaries, solver.SecondaryServes)
 	if w.strict {
 		s.Strict(w.namespace, k.Find)
 	}

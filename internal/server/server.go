@@ -35,6 +35,7 @@ type replica struct {
 	log     *slog.Logger
 	store   store.Store
 	copy    *store.Copy
+	journal *store.Journal // nil without secondaries
 	dns     *dnsserve.Server
 	http    net.Listener // nil for none
 	address string       // where the other replicas reach our DNS server
@@ -67,10 +68,15 @@ func listen(o *Options, stderr io.Writer) (r *replica, err error) {
 	if identity == "" {
 		identity, _ = os.Hostname()
 	}
-	r.dns, err = dnsserve.Listen(dnsserve.Config{
+	config := dnsserve.Config{
 		Zone: o.Zone, Nameservers: o.Nameservers, Records: r.copy, Asked: r.copy.Note,
 		Listen: o.listen, Identity: identity, Log: r.log,
-	})
+	}
+	if len(o.Secondaries) > 0 {
+		r.journal = &store.Journal{}
+		config.Transfers = o.transfers.config(o.Secondaries, r.journal, r.log)
+	}
+	r.dns, err = dnsserve.Listen(config)
 	if err != nil {
 		return nil, fmt.Errorf("DNS server: %w", err)
 	}
@@ -92,11 +98,22 @@ func listen(o *Options, stderr io.Writer) (r *replica, err error) {
 	}
 	if o.redis.URL == "" {
 		r.log.Warn("no --redis-url: records are kept in this process; do not run more than one replica")
-		r.store = store.NewMemory()
+		memory := store.NewMemory()
+		if r.journal != nil {
+			memory.KeepVersions(r.journal)
+		}
+		r.store = memory
 		return r, nil
 	}
-	r.store, err = store.NewRedis(o.Zone.Origin(), o.redis, r.log)
-	return r, err
+	redis, err := store.NewRedis(o.Zone.Origin(), o.redis, r.log)
+	if err != nil {
+		return nil, err
+	}
+	if r.journal != nil {
+		redis.KeepVersions(r.journal)
+	}
+	r.store = redis
+	return r, nil
 }
 
 // run serves until ctx is done: then it becomes not ready, goes on for the

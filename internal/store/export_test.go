@@ -1,5 +1,7 @@
 package store
 
+import "time"
+
 // LimitTotal lowers how many values s takes in all.
 func LimitTotal(s Store, n int) {
 	switch s := s.(type) {
@@ -17,3 +19,6 @@ func Causes() (causes []string) {
 	}
 	return causes
 }
+
+// Hurry has r show a version of a young store at once, and read everything often.
+func Hurry(r *Redis) { r.settle, r.rescan = 0, 100*time.Millisecond }

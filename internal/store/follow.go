@@ -32,6 +32,9 @@ func (r *Redis) Follow(ctx context.Context, c *Copy) {
 	wg.Go(func() { f.readChanged(ctx) })
 	wg.Go(func() { f.readAll(ctx) })
 	wg.Go(func() { f.watchFreshness(ctx) })
+	if r.journal != nil {
+		wg.Go(func() { f.keepJournal(ctx) })
+	}
 	wg.Wait()
 }
 
@@ -85,7 +88,9 @@ func (f *follower) subscription(ctx context.Context) error {
 			f.fresh.subscribed(time.Now())
 			_ = f.hearing.note(ctx, f.log, nil)
 			signal(f.scans)
+			signal(f.published)
 		case *redis.Message:
+			signal(f.published)
 			if id, ok := zone.ParseID(m.Payload); ok {
 				f.fresh.changed(id)
 				signal(f.changes)

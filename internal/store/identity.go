@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 	"time"
 
@@ -43,7 +44,8 @@ const infoInterval = time.Second
 // seenServer is what a server reported in INFO.
 type seenServer struct {
 	identity
-	at time.Time
+	uptime time.Duration // of the process, at that moment; negative if it is not known
+	at     time.Time
 }
 
 // server asks the server that holds the zone's keys for its own part of the
@@ -71,7 +73,11 @@ func (r *Redis) server(ctx context.Context) (id identity, err error) {
 		r.log.Warn("Redis does not tell its identity; allow its user the command INFO, or a restart with older data goes unnoticed", "err", err)
 	}
 	r.checkReplication(replication.Val())
-	r.seen.Store(&seenServer{id, time.Now()})
+	uptime, err := strconv.Atoi(field(server.Val(), "uptime_in_seconds"))
+	if err != nil {
+		uptime = -1
+	}
+	r.seen.Store(&seenServer{id, time.Duration(uptime) * time.Second, time.Now()})
 	return id, nil
 }
 

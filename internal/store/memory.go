@@ -21,6 +21,7 @@ type Memory struct {
 	replicas map[string]time.Time               // address to expiry
 	copies   map[*Copy]struct{}                 // that follow
 	asked    map[uuid.UUID]map[string]uint64    // network to number
+	journal  *Journal                           // nil where changes have no versions
 }
 
 // NewMemory returns an empty store.
@@ -33,6 +34,13 @@ func NewMemory() *Memory {
 		copies:   map[*Copy]struct{}{},
 		asked:    map[uuid.UUID]map[string]uint64{},
 	}
+}
+
+// KeepVersions has every change raise the version, and keeps j. It must be called
+// before anything else.
+func (m *Memory) KeepVersions(j *Journal) {
+	m.journal = j
+	j.replace(m.now().Unix(), map[uuid.UUID][]string{})
 }
 
 // Add implements Store.
@@ -148,7 +156,9 @@ func (m *Memory) sweep(c *Copy) {
 	m.copies[c] = struct{}{}
 	c.beginRead()
 	for id := range m.values {
-		c.putRead([]uuid.UUID{id}, [][]string{m.live(id)}, false)
+		values := m.live(id)
+		c.putRead([]uuid.UUID{id}, [][]string{values}, false)
+		m.version(id, values)
 	}
 	c.endRead(true, false)
 	c.setFresh(true)
@@ -160,6 +170,17 @@ func (m *Memory) tell(id uuid.UUID) {
 	for c := range m.copies {
 		c.put(id, values, false)
 	}
+	m.version(id, values)
+}
+
+// version gives a version to what is under id now, if that is something else than
+// before. The caller holds mu.
+func (m *Memory) version(id uuid.UUID, values []string) {
+	if m.journal == nil || slices.Equal(m.journal.values(id), values) {
+		return
+	}
+	at, _ := m.journal.at()
+	m.journal.apply(max(at+1, m.now().Unix()), map[uuid.UUID][]string{id: values})
 }
 
 // live returns the unexpired values under id, sorted, and forgets the others.

@@ -19,7 +19,7 @@ import (
 // signpost:{acme.example.com} in the same transaction; the live replicas are in
 // signpost:{acme.example.com}:replicas, which of them announces which address is in
 // signpost:{acme.example.com}:instances, and the store ID (see identify) in
-// signpost:{acme.example.com}:era. Times are the Redis server's, so that a replica
+// signpost:{acme.example.com}:era. For versions see KeepVersions. Times are the Redis server's, so that a replica
 // whose clock is wrong does no harm.
 type Redis struct {
 	client   redis.UniversalClient
@@ -31,11 +31,20 @@ type Redis struct {
 	limits   limits
 	followed atomic.Pointer[Copy] // that Follow keeps equal
 
-	fresh                     freshness
-	seen                      atomic.Pointer[seenServer]
-	connections, identified   atomic.Int64 // how many connections there have been, and were when the store was last identified
-	anonymous, warnedSplit    atomic.Bool  // in the log: the server does not tell its identity; see checkReplication
-	instance                  instance
+	fresh                   freshness
+	seen                    atomic.Pointer[seenServer]
+	connections, identified atomic.Int64 // how many connections there have been, and were when the store was last identified
+	anonymous, warnedSplit  atomic.Bool  // in the log: the server does not tell its identity; see checkReplication
+	instance                instance
+
+	journal   *Journal      // nil where changes have no versions; see KeepVersions
+	version   string        // key
+	changes   string        // key of the log of changes
+	changing  chan struct{} // has something in it while a version is being raised
+	published chan struct{} // wakes what keeps the journal
+	settle    time.Duration // restoreTime: how long the store must have been there before a journal shows it
+	rescan    time.Duration // journalScan, but for tests
+
 	reading, writing, hearing health
 }
 
@@ -49,9 +58,13 @@ func NewRedis(origin string, options RedisOptions, log *slog.Logger) (*Redis, er
 		channel:  channel,
 		replicas: channel + ":replicas",
 		storeID:  channel + ":era",
+		version:  channel + ":version",
+		changes:  channel + ":log",
 		instance: instance{id: uuid.NewString(), key: channel + ":instances"},
 		log:      log,
 		limits:   limits{total: MaxTotal},
+
+		changing: make(chan struct{}, 1), published: make(chan struct{}, 1), settle: restoreTime, rescan: journalScan,
 		reading: health{
 			fails: "Redis cannot be read; this replica keeps answering with the values it knows, and retries",
 			works: "Redis can be read again",

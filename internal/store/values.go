@@ -14,6 +14,12 @@ func (r *Redis) Add(ctx context.Context, id uuid.UUID, value string) error {
 	if err := r.room(ctx, id, value); err != nil {
 		return err
 	}
+	if r.journal != nil {
+		return r.changeVersioned(ctx, id, func(set map[string]time.Time, now time.Time) bool {
+			set[value] = now.Add(Lifetime)
+			return true
+		}, false)
+	}
 	return r.change(ctx, id, func(pipe redis.Pipeliner, key string, now time.Time) {
 		expiry := now.Add(Lifetime)
 		pipe.ZAdd(ctx, key, redis.Z{Score: milliseconds(expiry), Member: value})
@@ -40,7 +46,7 @@ func (r *Redis) room(ctx context.Context, id uuid.UUID, value string) error {
 
 // Remove implements Store.
 func (r *Redis) Remove(ctx context.Context, id uuid.UUID, value string) error {
-	err := r.change(ctx, id, func(pipe redis.Pipeliner, key string, _ time.Time) { pipe.ZRem(ctx, key, value) })
+	err := r.remove(ctx, id, value)
 	if redis.HasErrorPrefix(err, "OOM") {
 		err = r.removeFromFull(ctx, id, value)
 	}
@@ -53,6 +59,18 @@ func (r *Redis) Remove(ctx context.Context, id uuid.UUID, value string) error {
 		r.publishAgain(ctx, id)
 	}
 	return err
+}
+
+// remove is Remove for a Redis that has room. Also a value that is not there is
+// published: a copy may have it still.
+func (r *Redis) remove(ctx context.Context, id uuid.UUID, value string) error {
+	if r.journal != nil {
+		return r.changeVersioned(ctx, id, func(set map[string]time.Time, _ time.Time) bool {
+			delete(set, value)
+			return true
+		}, false)
+	}
+	return r.change(ctx, id, func(pipe redis.Pipeliner, key string, _ time.Time) { pipe.ZRem(ctx, key, value) })
 }
 
 // publishAgain makes sure that all replicas hear of a removal just after Redis may

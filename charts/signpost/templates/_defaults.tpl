@@ -29,6 +29,10 @@ ownerPage:
   ingress: {enabled: false, className: "", annotations: {}, tlsSecretName: ""}
   httpRoute: {enabled: false, parentRefs: []}
   networkPolicy: {enabled: true, from: []}
+mode: direct
+secondaries: []
+transfers: {keySecretName: "", keySecretKeys: [transfer.key], tlsSecretName: ""}
+networkPolicy: {dnsFrom: []}
 {{- end }}
 
 {{- define "signpost.defaults" -}}

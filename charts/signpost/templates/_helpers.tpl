@@ -80,16 +80,31 @@ app.kubernetes.io/component: valkey
 {{- $list = append $list .name }}
 {{- end }}
 {{- end }}
-{{- join " " ($list | default (list (printf "ns-%s" $zone))) }}
+{{- if ne .Values.mode "secondaries" }}
+{{- $list = $list | default (list (printf "ns-%s" $zone)) }}
+{{- end }}
+{{- join " " $list }}
+{{- end }}
+
+{{- /* The secondaries as the program takes them: name=address,address,notify=address,key=name. */ -}}
+{{- define "signpost.secondaries" -}}
+{{- $list := list }}
+{{- range .Values.secondaries }}
+{{- $parts := .addresses }}
+{{- range .notify }}{{ $parts = append $parts (printf "notify=%s" .) }}{{ end }}
+{{- range .keys }}{{ $parts = append $parts (printf "key=%s" .) }}{{ end }}
+{{- $list = append $list (printf "%s=%s" .name (join "," $parts)) }}
+{{- end }}
+{{- join " " $list }}
 {{- end }}
 
 {{- /* The names of the nameservers alone, separated by spaces. */ -}}
 {{- define "signpost.nameserverNames" -}}
 {{- $names := list }}
-{{- range splitList " " (include "signpost.nameservers" .) }}
+{{- range compact (splitList " " (printf "%s %s" (include "signpost.nameservers" .) (include "signpost.secondaries" .))) }}
 {{- $names = append $names (first (splitList "=" .)) }}
 {{- end }}
-{{- join " " $names }}
+{{- join " " (uniq $names) }}
 {{- end }}
 
 {{- define "signpost.clusterNamespace" -}}
@@ -144,7 +159,7 @@ app.kubernetes.io/component: valkey
 {{- end }}
 
 {{- define "signpost.dnsServiceType" -}}
-{{- .Values.dnsService.type | default (ternary "ClusterIP" "LoadBalancer" .Values.hostPort.enabled) }}
+{{- .Values.dnsService.type | default (ternary "ClusterIP" "LoadBalancer" (or .Values.hostPort.enabled (eq .Values.mode "secondaries"))) }}
 {{- end }}
 
 {{- /* The names of the DNS Services, separated by spaces; empty for none. */ -}}

@@ -1,0 +1,204 @@
+package dnsserve
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"github.com/signpost-acme/signpost/internal/zone"
+)
+
+// How a secondary is told of a change (RFC 1996). What is sent to one address is
+// bounded by the pauses, whatever changes and whatever it answers.
+const (
+	notifyPause = 2 * time.Millisecond   // between two that it has acknowledged: changes within it are told of together
+	firstWait   = 100 * time.Millisecond // for the first answer; each further try waits twice as long
+	lastWait    = 30 * time.Second
+
+	// followPause is how long a secondary that has acknowledged may take before it is
+	// asked whether it has the change, and told again if not.
+	followPause = 500 * time.Millisecond
+)
+
+// notify tells all secondaries of every change until ctx is done.
+func (t *transfers) notify(ctx context.Context) {
+	var wg sync.WaitGroup
+	for _, n := range t.notifiers {
+		wg.Go(func() { n.run(ctx) })
+	}
+	wg.Wait()
+}
+
+// notifier tells one address.
+type notifier struct {
+	*transfers
+	secondary zone.Secondary
+	server    netip.AddrPort
+	answers   bool // as a DNS server of the zone: it can be asked for its serial
+
+	acknowledged, unanswered atomic.Uint64
+}
+
+func newNotifier(t *transfers, s zone.Secondary, server netip.AddrPort) *notifier {
+	return &notifier{transfers: t, secondary: s, server: server, answers: slices.Contains(s.Servers, server)}
+}
+
+// run tells of each version, newest first: one that is out of date is not repeated.
+func (n *notifier) run(ctx context.Context) {
+	var told uint32
+	var has bool // told, and acknowledged
+	wait, follow := firstWait, followPause
+	for ctx.Err() == nil {
+		changed := n.Versions.Changed()
+		serial, known := n.Versions.Serial()
+		if !known || has && serial == told {
+			if known && n.answers && follow <= lastWait { // acknowledged is not yet transferred
+				if n.sleep(ctx, follow, changed); n.behind(ctx, serial) {
+					has = false
+				}
+				follow *= 2
+				continue
+			}
+			n.sleep(ctx, 0, changed)
+			continue
+		}
+		if serial != told {
+			wait, follow = firstWait, followPause
+		}
+		told = serial
+		has = n.tell(ctx, serial, wait, changed)
+		if has {
+			n.acknowledged.Add(1)
+			n.sleep(ctx, notifyPause, nil)
+			continue
+		}
+		n.unanswered.Add(1)
+		wait = min(2*wait, lastWait)
+		n.sleep(ctx, 10*notifyPause, nil)
+	}
+}
+
+// sleep returns after d, for ever if that is 0, when changed is closed, or when ctx is done.
+func (n *notifier) sleep(ctx context.Context, d time.Duration, changed <-chan struct{}) {
+	var after <-chan time.Time
+	if d > 0 {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		after = timer.C
+	}
+	select {
+	case <-ctx.Done():
+	case <-changed:
+	case <-after:
+	}
+}
+
+// tell sends one NOTIFY and reports whether it is acknowledged within that time. When
+// there is a newer version to tell of it gives up sooner.
+func (n *notifier) tell(ctx context.Context, serial uint32, within time.Duration, changed <-chan struct{}) bool {
+	m := &dns.Msg{MsgHdr: dns.MsgHdr{Id: dns.Id(), Opcode: dns.OpcodeNotify, Authoritative: true}}
+	m.Question = []dns.Question{{Name: n.origin, Qtype: dns.TypeSOA, Qclass: dns.ClassINET}}
+	answer, err := n.exchange(ctx, m, within, changed)
+	if err != nil {
+		n.log.Debug("a secondary has not acknowledged a NOTIFY", "secondary", n.secondary.Name, "server", n.server, "serial", serial, "err", err)
+		return false
+	}
+	// NOTIMP is an answer too (RFC 1996 section 3.11): the secondary looks by itself.
+	return answer.Rcode == dns.RcodeSuccess || answer.Rcode == dns.RcodeNotImplemented
+}
+
+// behind reports whether the secondary answers with an older serial. One that signs
+// may be ahead.
+func (n *notifier) behind(ctx context.Context, serial uint32) bool {
+	if now, _ := n.Versions.Serial(); now != serial || ctx.Err() != nil {
+		return false
+	}
+	m := new(dns.Msg).SetQuestion(n.origin, dns.TypeSOA)
+	m.RecursionDesired = false
+	answer, err := n.exchange(ctx, m, firstWait, nil)
+	if err != nil || len(answer.Answer) == 0 {
+		return false
+	}
+	soa, ok := answer.Answer[0].(*dns.SOA)
+	return ok && zone.SerialLess(soa.Serial, serial)
+}
+
+// exchange sends a message over UDP, signed where the secondary has a key, and returns
+// its answer.
+func (n *notifier) exchange(ctx context.Context, m *dns.Msg, within time.Duration, changed <-chan struct{}) (*dns.Msg, error) {
+	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(n.server))
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(within))
+	ended := make(chan struct{})
+	defer close(ended)
+	go func() {
+		select {
+		case <-ctx.Done():
+		case <-ended:
+			return
+		case <-changed: // time for the answer to this one, which is most likely on its way
+			_ = conn.SetDeadline(time.Now().Add(min(within, firstWait)))
+			return
+		}
+		_ = conn.SetDeadline(time.Unix(1, 0))
+	}()
+	s := n.signing()
+	wire, err := s.request(m)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := conn.Write(wire); err != nil {
+		return nil, err
+	}
+	buf := make([]byte, maxUDPQuery)
+	for {
+		size, err := conn.Read(buf)
+		if err != nil {
+			return nil, err
+		}
+		answer := &dns.Msg{}
+		if answer.Unpack(buf[:size]) != nil || answer.Id != m.Id || !answer.Response || answer.Opcode != m.Opcode {
+			continue // of somebody else
+		}
+		if s == nil || s.check(buf[:size], answer) {
+			return answer, nil
+		}
+	}
+}
+
+// signing returns the signature of a request to the secondary, nil if it has no key.
+func (n *notifier) signing() *signature {
+	for _, name := range n.secondary.Keys {
+		for _, k := range n.Keys() {
+			if k.Name == name {
+				return &signature{key: k, rr: dns.TSIG{Hdr: dns.RR_Header{Name: dns.Fqdn(k.Name)}, Algorithm: k.Algorithm}}
+			}
+		}
+	}
+	return nil
+}
+
+// request packs a request, signed unless s is nil.
+func (s *signature) request(m *dns.Msg) ([]byte, error) {
+	if s == nil {
+		return m.Pack()
+	}
+	return s.sign(m, false)
+}
+
+// check reports whether an answer to a request is signed as that was.
+func (s *signature) check(wire []byte, answer *dns.Msg) bool {
+	t := answer.IsTsig()
+	return t != nil && strings.EqualFold(t.Hdr.Name, s.rr.Hdr.Name) && dns.CanonicalName(t.Algorithm) == s.key.Algorithm &&
+		dns.TsigVerifyWithProvider(wire, provider{s.key}, s.mac, false) == nil
+}

@@ -1,0 +1,164 @@
+package secondaries
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/miekg/dns"
+
+	"github.com/signpost-acme/signpost/internal/redistest"
+)
+
+// unbound runs an Unbound that asks a server for our zone, with settings, and returns
+// its address.
+func unbound(t *testing.T, server, settings string) string {
+	t.Helper()
+	dir, port := t.TempDir(), freePort(t)
+	write(t, dir, "unbound.conf", fmt.Sprintf(`server:
+  interface: 127.0.0.1@%d
+  do-daemonize: no
+  chroot: ""
+  username: ""
+  directory: ""
+  pidfile: ""
+  use-syslog: no
+  do-ip6: no
+  do-not-query-localhost: no
+  module-config: "validator iterator"
+  aggressive-nsec: yes
+  num-threads: 1
+  %s
+stub-zone:
+  name: %q
+  stub-addr: %s
+`, port, settings, origin, strings.Replace(server, ":", "@", 1)))
+	path, err := exec.LookPath("unbound")
+	if err != nil {
+		path = "/usr/sbin/unbound"
+	}
+	cmd := exec.Command(path, "-d", "-c", dir+"/unbound.conf")
+	log, err := os.Create(dir + "/log")
+	must(t, err)
+	cmd.Stderr = log
+	must(t, cmd.Start())
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		log.Close()
+		if b, _ := os.ReadFile(dir + "/log"); t.Failed() {
+			t.Logf("unbound: %s", b[max(0, len(b)-2000):])
+		}
+	})
+	address := fmt.Sprintf("127.0.0.1:%d", port)
+	eventually(t, 20*time.Second, "Unbound answers", func() bool {
+		m, err := resolve(address, uuid.New())
+		return err == nil && m.Rcode != dns.RcodeServerFailure
+	})
+	return address
+}
+
+// resolve asks a resolver, with DNSSEC.
+func resolve(address string, id uuid.UUID) (*dns.Msg, error) {
+	q := new(dns.Msg).SetQuestion(id.String()+"."+origin+".", dns.TypeTXT)
+	q.SetEdns0(1232, true)
+	q.AuthenticatedData = true
+	m, _, err := (&dns.Client{Timeout: 3 * time.Second}).Exchange(q, address)
+	return m, err
+}
+
+func texts(m *dns.Msg) (out []string) {
+	for _, rr := range m.Answer {
+		if txt, ok := rr.(*dns.TXT); ok {
+			out = append(out, strings.Join(txt.Txt, ""))
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// A resolver that asked too early, also with aggressive use of NSEC (RFC 8198), does not
+// miss the value when it is presented, nor does it remember it when it is gone; secure
+// says whether what it says must be validated.
+func early(t *testing.T, p *primary, secondary, resolver string, secure bool) {
+	t.Helper()
+	for i := range 20 {
+		id := uuid.New()
+		for _, step := range []struct {
+			change func() error
+			want   []string
+			rcode  int
+		}{
+			{func() error { return nil }, nil, dns.RcodeNameError},
+			{func() error { return p.Add(t.Context(), id, "one") }, []string{"one"}, dns.RcodeSuccess},
+			{func() error { return p.Add(t.Context(), id, "two") }, []string{"one", "two"}, dns.RcodeSuccess},
+			{func() error { return p.Remove(t.Context(), id, "one") }, []string{"two"}, dns.RcodeSuccess},
+			{func() error { return p.Remove(t.Context(), id, "two") }, nil, dns.RcodeNameError},
+		} {
+			must(t, step.change())
+			eventually(t, 20*time.Second, "the secondary has it", func() bool {
+				got, rcode := values(secondary, id)
+				return rcode == step.rcode && slices.Equal(got, step.want)
+			})
+			m, err := resolve(resolver, id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if m.Rcode != step.rcode || !slices.Equal(texts(m), step.want) || m.AuthenticatedData != (secure && m.Rcode == dns.RcodeSuccess) {
+				t.Fatalf("challenge %d: %v, want %q, validated: %v", i, m, step.want, secure)
+			}
+		}
+	}
+}
+
+// RFC 2308 section 5: NXDOMAIN for a name that has no values yet is not remembered.
+func TestRFC2308Section5EarlyQuestion(t *testing.T) {
+	port := freePort(t)
+	s := startSecondary(t, kinds["nsd"], port)
+	p := startPrimary(t, redistest.Start(t), port, newKeys(docSecret), "ns1.example.net="+s.address()+",key=transfer")
+	eventually(t, 30*time.Second, "the secondary has the zone", func() bool { return soa(s.address()) != 0 })
+	early(t, p, s.address(), unbound(t, s.address(), "domain-insecure: \""+origin+"\""), false)
+}
+
+// RFC 4035: a secondary that signs, set up from docs/dnssec.md; what a validating
+// resolver gets from it is authentic at every moment.
+func TestRFC4035SignedBySecondary(t *testing.T) {
+	for _, name := range []string{"knot", "bind"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			port, k := freePort(t), kinds[name]
+			k.document = "dnssec.md"
+			s := startSecondary(t, k, port)
+			p := startPrimary(t, redistest.Start(t), port, newKeys(docSecret), "ns1.example.net="+s.address()+",key=transfer")
+			var anchor string
+			eventually(t, 60*time.Second, "the secondary has a signed zone", func() bool {
+				q := new(dns.Msg).SetQuestion(origin+".", dns.TypeDNSKEY)
+				m, _, err := (&dns.Client{Net: "tcp", Timeout: time.Second}).Exchange(q, s.address())
+				if err != nil {
+					return false
+				}
+				for _, rr := range m.Answer {
+					if key, ok := rr.(*dns.DNSKEY); ok && key.Flags&dns.SEP != 0 {
+						ds := key.ToDS(dns.SHA256)
+						anchor = fmt.Sprintf("%s. DS %d %d %d %s", origin, ds.KeyTag, ds.Algorithm, ds.DigestType, ds.Digest)
+					}
+				}
+				return anchor != ""
+			})
+			early(t, p, s.address(), unbound(t, s.address(), fmt.Sprintf("trust-anchor: %q", anchor)), true)
+			var took []time.Duration
+			id := uuid.New()
+			for i := range 30 {
+				must(t, p.Add(t.Context(), id, fmt.Sprint(i)))
+				took = append(took, awaits(t, s.address(), id, fmt.Sprint(i), 20*time.Second))
+			}
+			slices.Sort(took)
+			t.Logf("%s, which signs: median %v, the slowest %v", k.heading, took[len(took)/2], took[len(took)-1])
+		})
+	}
+}
