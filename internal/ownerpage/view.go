@@ -1,10 +1,8 @@
 package ownerpage
 
 import (
-	"cmp"
 	"html/template"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -13,9 +11,6 @@ import (
 	"github.com/signpost-acme/signpost/internal/provider"
 	"github.com/signpost-acme/signpost/internal/zone"
 )
-
-// maxNamed is how many nameservers a sentence names.
-const maxNamed = 4
 
 // State is how a part of the page fares; its colour and sign.
 type State string
@@ -120,125 +115,6 @@ func (p *Page) newView(language string, l invite.Link, path string, sight check.
 	v.judge(p.now(), target, sight, known, certificates, func(t time.Time) string { return p.Texts.date(language, t) })
 	v.Title = v.State.Icon() + " " + say("title", "domain", v.Domain)
 	return v, nil
-}
-
-// where says where the record has to be added, and how.
-func (v *view) where(target zone.Target, sight check.Sight) {
-	apex := cmp.Or(sight.Apex, zone.Registered(target.Domain))
-	record := target.Record()
-	v.Type, v.Full = record.Type, record.Name
-	found := provider.Recognise(sight.Nameservers)
-	shown, servers := zone.Unicode(apex), named(sight.Nameservers)
-	switch len(found) {
-	case 0:
-		v.Where, v.RecordFor = v.say("where-nobody", "apex", shown), v.say("record-lead-general")
-		if servers != "" {
-			v.Where = v.say("where-unknown", "apex", shown, "servers", servers)
-		}
-		v.Entry = (*provider.Provider)(nil).Entry(record, apex)
-		v.Providers = []providerView{{Steps: stepTexts(provider.Steps(v.Language, nil, record, apex), "")}}
-	case 1:
-		v.Where = v.say("where-provider", "apex", shown, "provider", found[0].Name, "servers", servers)
-		v.RecordFor = v.say("record-lead", "provider", found[0].Name)
-		v.Entry = found[0].Entry(record, apex)
-	default:
-		v.Where = v.say("where-several", "apex", shown, "provider", provider.Names(v.Language, found))
-		v.RecordFor = v.say("record-lead-general")
-		v.Entry = (*provider.Provider)(nil).Entry(record, apex)
-	}
-	for i := range found {
-		v.Providers = append(v.Providers, providerView{v.say("steps-at", "provider", found[i].Name), stepTexts(provider.Steps(v.Language, &found[i], record, apex), found[i].Docs)})
-	}
-	v.Entry.NameField, v.Entry.ValueField = cmp.Or(v.Entry.NameField, v.say("name")), cmp.Or(v.Entry.ValueField, v.say("value"))
-	if v.Entry.Name != v.Full && (len(found) != 1 || found[0].Typed != provider.Relative) {
-		v.FullNote = v.say("full-note", "full", v.Full, "apex", shown)
-	}
-}
-
-func named(nameservers []string) string {
-	list := slices.Clone(nameservers[:min(len(nameservers), maxNamed)])
-	if len(nameservers) > maxNamed {
-		list = append(list, "…")
-	}
-	return strings.Join(list, ", ")
-}
-
-func stepTexts(steps []string, docs string) (out []stepText) {
-	for _, s := range steps {
-		if before, ok := strings.CutSuffix(s, docs); ok && docs != "" {
-			out = append(out, stepText{before, docs})
-			continue
-		}
-		out = append(out, stepText{Text: s})
-	}
-	return out
-}
-
-// judge says how things stand.
-func (v *view) judge(now time.Time, target zone.Target, sight check.Sight, known bool, c Certificates, date func(time.Time) string) {
-	valid := c.Expires.After(now)
-	until := ""
-	if valid {
-		until = date(c.Expires)
-	}
-	record := step{Title: v.say("step-record"), Text: v.say("record-open"), State: Missing}
-	certificate := step{Title: v.say("step-certificate"), Text: v.say("certificate-open"), State: Open}
-	renewal := step{Title: v.say("step-renewal"), Text: v.say("renewal-open"), State: Open}
-	if valid {
-		certificate.Text, certificate.State = v.say("certificate-done", "date", until), Done
-	}
-	right := sight.Status == check.OK || sight.Status == check.Warning
-	switch {
-	case !known:
-		v.State, v.Headline = Now, v.say("now-looking")
-		record.Text, record.State = v.say("record-looking", "domain", v.Domain), Now
-	case right:
-		record.Text, record.State = v.say("record-done", "domain", v.Domain), Done
-		v.State, v.Headline = Done, v.say("now-right")
-		switch {
-		case valid && c.Issuance == Issued:
-			v.Headline = v.say("now-issued", "date", until)
-			renewal.Text, renewal.State = v.say("renewal-done"), Done
-		case c.Issuance == Trouble:
-			v.Headline = v.say("now-trouble")
-			certificate.Text, certificate.State = v.say("certificate-trouble"), Missing
-		case c.Issuance == UnderWay:
-			v.State, v.Headline = Now, v.say("now-issuing")
-			certificate.Text, certificate.State = v.say("certificate-now"), Now
-		case !valid:
-			certificate.Text = v.say("certificate-none")
-		}
-	default:
-		v.Sentence = v.sentence(target, sight)
-		v.State, v.Headline = Wrong, v.say("now-wrong")
-		switch {
-		case sight.Status == check.Unknown:
-			v.State, v.Headline, record.State = Open, v.say("now-unknown"), Open
-		case sight.Check == "cname-missing":
-			v.State, v.Headline = Missing, v.say("now-missing")
-		default:
-			record.Text, record.State = v.say("record-wrong"), Wrong
-		}
-		if sight.Status != check.Unknown && valid {
-			v.State, v.Headline = Wrong, v.say("now-not-renewing", "date", until)
-			renewal.Text, renewal.State = v.say("renewal-wrong"), Wrong
-		}
-	}
-	v.Steps = []step{record, certificate, renewal}
-	for i := range v.Steps {
-		v.Steps[i].Mark = v.say(map[State]string{Done: "mark-done", Now: "mark-now", Open: "mark-open", Missing: "mark-open", Wrong: "mark-wrong"}[v.Steps[i].State])
-	}
-}
-
-// sentence says what is wrong and what to do, in one sentence or two.
-func (v *view) sentence(target zone.Target, sight check.Sight) string {
-	key := "finding-" + sight.Check
-	if !slices.Contains(check.OwnersFindings(), sight.Check) {
-		key = "finding-other"
-	}
-	apex := cmp.Or(sight.Apex, zone.Registered(target.Domain))
-	return v.say(key, "challenge", target.Challenge, "domain", v.Domain, "apex", zone.Unicode(apex), "name", v.Entry.Name, "value", v.Entry.Value,
-		"servers", cmp.Or(named(sight.Nameservers), "…"), "detail", cmp.Or(sight.Detail(), "…"))
 }
 
 // contact puts a link to who asks into a sentence.
