@@ -10,13 +10,17 @@ import (
 	"github.com/signpost-acme/signpost/internal/schedule"
 )
 
+// pauseShare is how much each request that waits adds to the shortest pause, beyond 400:
+// so that there are no more than two hundred looks a second, in all.
+const pauseShare = 5 * time.Millisecond
+
 // pause returns how long to wait before the next look at a record that has been
-// missing since then: seconds while somebody may be sitting at it, a minute when
-// it has been days.
-func pause(asked time.Duration) time.Duration {
+// missing since then, where so many wait: seconds while somebody may be sitting at it, a
+// minute when it has been days.
+func pause(asked time.Duration, waiting int) time.Duration {
 	switch {
 	case asked < time.Hour:
-		return 2 * time.Second
+		return min(max(2*time.Second, time.Duration(waiting)*pauseShare), 15*time.Second)
 	case asked < 6*time.Hour:
 		return 15 * time.Second
 	default:
@@ -66,7 +70,7 @@ func (w *Watcher) look(ctx context.Context, r cluster.Request, e *entry) (next s
 	if !ok {
 		e.reserved = false
 		w.tell(ctx, r, e, reason, f.Hint)
-		next.In = pause(time.Since(r.Since))
+		next.In = pause(time.Since(r.Since), w.Waiting())
 		if next.Slow = f.Status == check.Unknown; next.Slow { // a zone that does not answer costs seconds
 			e.slow = min(max(2*e.slow, next.In), slowest)
 			next.In = e.slow

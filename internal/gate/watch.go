@@ -18,13 +18,13 @@ import (
 )
 
 const (
-	watchInterval = 500 * time.Millisecond // between two rounds in which nothing has changed
-	settleTime    = 20 * time.Millisecond  // in which changes are taken together
-	nudgesASecond = 20                     // so that a start after a long outage is no storm
-	renudge       = 2 * time.Second        // after the first nudge of a request, before the second; then four times as long
-	idleInterval  = time.Minute            // for a request that waits for something else than a record
-	slowest       = time.Minute            // between looks at zones that do not answer
-	retell        = time.Hour              // after which the API server has forgotten an event
+	watchInterval = 2 * time.Second       // between two rounds in which nothing has changed
+	settleTime    = 20 * time.Millisecond // in which changes are taken together
+	nudgesASecond = 20                    // so that a start after a long outage is no storm
+	renudge       = 2 * time.Second       // after the first nudge of a request, before the second; then four times as long
+	idleInterval  = time.Minute           // for a request that waits for something else than a record
+	slowest       = time.Minute           // between looks at zones that do not answer
+	retell        = time.Hour             // after which the API server has forgotten an event
 
 	// firstLook is how long what is new may have a place of the urgent ones: of a domain
 	// that is new nobody knows that its servers are dead. The look goes on without it.

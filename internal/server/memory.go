@@ -9,7 +9,7 @@ import (
 // is in use grows with the Certificates in the cluster, and garbage is made slowly: the
 // DNS server makes none. Go's 100 costs a third more memory with 10,000 Certificates,
 // and no less processor time that could be measured (make bench PARTS=domains).
-const gcPercent = 50
+const gcPercent = 40
 
 // collectSooner makes Go's garbage collector do so, unless GOGC says otherwise.
 func collectSooner() {

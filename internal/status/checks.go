@@ -7,7 +7,6 @@ import (
 
 	"github.com/signpost-acme/signpost/internal/check"
 	"github.com/signpost-acme/signpost/internal/schedule"
-	"github.com/signpost-acme/signpost/internal/zone"
 )
 
 const (
@@ -22,10 +21,9 @@ var checksAtOnce = schedule.Limits{Urgent: 8, Regular: 16, Slow: 96}
 
 // wish is a domain that is checked, and with what.
 type wish struct {
-	scope, name string
-	target      zone.Target
-	ca          ca
-	attention   attention
+	*named
+	ca        ca
+	attention attention
 }
 
 // checked is what a check found.
@@ -46,7 +44,7 @@ func (c *Collector) wish(domains []Domain, cas map[string]ca) {
 	for i := range domains {
 		d := &domains[i]
 		n := c.names.of(d.Scope, d.Name)
-		wishes[n.key] = wish{d.Scope, d.Name, n.target, cas[n.key], attentionOf(d)}
+		wishes[n.key] = wish{n, cas[n.key], attentionOf(d)}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -61,7 +59,7 @@ func (c *Collector) wish(domains []Domain, cas map[string]ca) {
 	for key, w := range wishes {
 		known, ok := c.domain[key]
 		before := c.wishes[key]
-		if !ok && before.name == "" {
+		if !ok && before.named == nil {
 			c.strangers = true
 		}
 		if mine[key] = c.Mine(key); !mine[key] {
@@ -109,7 +107,7 @@ func (c *Collector) check(ctx context.Context, key string) schedule.Next {
 	same := c.unchanged(limited, w, known)
 	findings := known.findings
 	if !same {
-		findings = c.Checker.Domain(limited, w.scope, w.name, check.CA{Identities: c.cas.identities(limited, w.ca.directory), AccountURI: w.ca.account})
+		findings = c.Checker.Domain(limited, w.domain.Scope, w.domain.Name, check.CA{Identities: c.cas.identities(limited, w.ca.directory), AccountURI: w.ca.account})
 	}
 	if ctx.Err() != nil { // it was ended, and has found nothing
 		return schedule.Next{Done: true}

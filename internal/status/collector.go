@@ -229,6 +229,7 @@ func (c *Collector) look(ctx context.Context) Snapshot {
 	c.built.at, c.built.changes = s.At, changes
 	c.built.challenges = slices.ContainsFunc(s.Domains, func(d Domain) bool { return len(d.Challenges) > 0 })
 	c.wish(s.Domains, cas)
+	c.names.done()
 	return s
 }
 

@@ -22,10 +22,13 @@ type names struct {
 	before, now map[nameIn]*named // nil values for names that no certificate could be issued for
 }
 
-// next begins a round: what was not asked for in the one before is forgotten.
+// next begins a round: what is not asked for until done is forgotten.
 func (n *names) next() {
 	n.before, n.now = n.now, make(map[nameIn]*named, len(n.now))
 }
+
+// done ends a round: all that it asked for is remembered.
+func (n *names) done() { n.before = nil }
 
 // of returns nil for a name that no certificate could be issued for.
 func (n *names) of(scope, name string) *named {
