@@ -415,7 +415,7 @@ func TestWorkIsShared(t *testing.T) {
 		owner = 1
 		mu.Unlock()
 		dns[1].say(there)
-		time.Sleep(time.Second)
+		time.Sleep(watchInterval + time.Second)
 		synctest.Wait()
 		if before := c.nudged(); before != 1 {
 			t.Errorf("%d nudges by the replica that took over", before)

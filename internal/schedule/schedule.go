@@ -206,7 +206,7 @@ func (s *Schedule[K]) have(ctx context.Context, i *item[K]) {
 		i.lane = slow
 	}
 	if !next.Exactly && next.In > 0 {
-		next.In += rand.N(next.In/10 + 1)
+		next.In += rand.N(next.In/10 + 1) //nolint:gosec // nothing secret depends on it
 	}
 	if i.due = time.Now().Add(next.In); i.again {
 		i.due = time.Now()
