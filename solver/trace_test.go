@@ -44,9 +44,9 @@ func TestTrace(t *testing.T) {
 	for _, s := range []Store{store, broken{store}} { // two replicas
 		solver := New(z, s, serves, lookUp, log)
 		_, _ = solver.Present(req), solver.CleanUp(req)
-		w := &Watcher{Challenges: f, Store: s, Zone: z, LookUp: lookUp, Presented: f.presented, Log: log, waiting: map[string]*waiting{}}
+		w := &Watcher{Challenges: f, Store: s, Zone: z, LookUp: lookUp, Presented: f.presented, Log: log}
 		w.restore(t.Context(), []cluster.Challenge{c})
-		w.look(t.Context(), c, &waiting{}, func() bool { return true })
+		w.look(t.Context(), c, &waiting{})
 	}
 	result = check.Finding{Status: check.Failed, Hint: "add it"}
 	_ = New(z, store, serves, lookUp, log).Present(req)

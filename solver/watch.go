@@ -3,13 +3,16 @@ package solver
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/signpost-acme/signpost/internal/check"
 	"github.com/signpost-acme/signpost/internal/cluster"
+	"github.com/signpost-acme/signpost/internal/schedule"
 	"github.com/signpost-acme/signpost/internal/zone"
 )
 
@@ -40,37 +43,17 @@ type Watcher struct {
 	Gate       bool                          // Orders wait at the gate, so a Challenge that cannot succeed ends
 	Log        *slog.Logger
 
-	waiting map[string]*waiting // by UID; touched by lookAgain alone
 	endings endings
 	had     had
-}
 
-// waiting is a challenge whose CNAME was not there when it was last looked up.
-type waiting struct {
-	next  time.Time     // when it is looked up again
-	told  string        // the last message in an event
-	again time.Time     // not nudged before; zero for at once
-	gap   time.Duration // until then, at the last nudge; zero if the CNAME has been missing since
+	turns   *schedule.Schedule[types.UID]
+	mu      sync.Mutex
+	waiting map[types.UID]*waiting
 }
-
-// nudged says that cert-manager was nudged. It tries once; if that fails for another
-// reason than the CNAME, its back-off goes on, so the nudge is repeated.
-func (w *waiting) nudged() {
-	w.gap = min(max(2*w.gap, nudgeGap), maxNudgeGap)
-	w.again = time.Now().Add(w.gap)
-}
-
-// spent says that a nudge before now has been in vain, so that the next is due.
-func (w *waiting) spent() { w.again, w.gap = time.Time{}, 0 }
 
 const (
 	watchInterval = time.Second
-	watchTimeout  = 10 * time.Second // of one round
-	watchAtOnce   = 16               // lookups
-
-	// cert-manager backs off for up to 30 minutes.
-	nudgeGap    = 30 * time.Second
-	maxNudgeGap = 5 * time.Minute
+	watchTimeout  = 10 * time.Second // of one round, and of one lookup
 
 	// With the gate, a challenge that has waited for so long ends: see EndOrder. The
 	// CNAME was there when its Order was created, so something else is wrong.
@@ -79,26 +62,17 @@ const (
 	heldAfter = 10 * time.Second
 )
 
-// pause returns how long to wait before the next look at a domain whose owner
-// has been asked for a record since then: seconds while somebody may be sitting
-// at it, a minute when it has been days.
-func pause(asked time.Duration) time.Duration {
-	switch {
-	case asked < 15*time.Minute:
-		return 2 * time.Second
-	case asked < 2*time.Hour:
-		return 10 * time.Second
-	default:
-		return time.Minute
-	}
-}
+// watchAtOnce is how many lookups there are at the same time.
+var watchAtOnce = schedule.Limits{Urgent: 8, Regular: 16, Slow: 64}
 
 // Run watches until ctx is done. Restoring has a loop of its own, so that no look,
 // however slow, keeps a value away that Redis has lost.
 func (w *Watcher) Run(ctx context.Context) {
-	w.waiting = map[string]*waiting{}
+	w.waiting = map[types.UID]*waiting{}
+	w.turns = schedule.New(watchAtOnce, w.lookAgain)
 	var wg sync.WaitGroup
-	wg.Go(func() { w.every(ctx, w.lookAgain) })
+	wg.Go(func() { w.turns.Run(ctx) })
+	wg.Go(func() { w.every(ctx, w.follow) })
 	wg.Go(func() { w.every(ctx, w.restore) })
 	wg.Go(func() { w.every(ctx, w.tidy) })
 	wg.Wait()
@@ -120,77 +94,81 @@ func (w *Watcher) every(ctx context.Context, do func(context.Context, []cluster.
 	}
 }
 
-// lookAgain looks up the CNAMEs that are due, of challenges that wait for one:
-// cert-manager has a reason why they are not presented.
-func (w *Watcher) lookAgain(ctx context.Context, challenges []cluster.Challenge) {
-	now := time.Now()
-	seen := map[string]bool{}
-	var wg sync.WaitGroup
-	slots := make(chan struct{}, watchAtOnce)
-	works := sync.OnceValue(func() bool {
-		_, err := w.Store.Replicas(ctx)
-		return err == nil // else already logged by the store
-	})
+// follow takes over which challenges wait: cert-manager has a reason why they are not
+// presented, or works on another one of the same name.
+func (w *Watcher) follow(_ context.Context, challenges []cluster.Challenge) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	seen := map[types.UID]bool{}
 	for _, c := range challenges {
-		held := c.Reason == "" && !c.Processing && c.State == "" && now.Sub(c.Since) > heldAfter
+		held := c.Reason == "" && !c.Processing && c.State == "" && time.Since(c.Since) > heldAfter
 		if c.Presented || c.Reason == "" && !held {
 			continue
 		}
-		seen[string(c.UID)] = true
-		entry := w.waiting[string(c.UID)]
+		seen[c.UID] = true
+		entry := w.waiting[c.UID]
 		if entry == nil {
 			entry = &waiting{}
-			w.waiting[string(c.UID)] = entry
+			w.waiting[c.UID] = entry
+			w.turns.Urge(c.UID)
+		} else if entry.held != held {
+			w.turns.Urge(c.UID)
 		}
-		if now.Before(entry.next) {
-			continue
-		}
-		entry.next = now.Add(pause(now.Sub(c.Since)))
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			if held {
-				w.tellHolder(ctx, c, entry)
-				return
-			}
-			w.look(ctx, c, entry, works)
-		})
+		entry.challenge, entry.held = c, held
 	}
-	wg.Wait()
-	for uid := range w.waiting {
-		if !seen[uid] {
-			delete(w.waiting, uid)
-		}
+	maps.DeleteFunc(w.waiting, func(uid types.UID, _ *waiting) bool { return !seen[uid] })
+	w.turns.Keep(func(uid types.UID) bool { return seen[uid] })
+}
+
+// lookAgain is the turn of a challenge that waits.
+func (w *Watcher) lookAgain(ctx context.Context, uid types.UID) (next schedule.Next) {
+	w.mu.Lock()
+	entry := w.waiting[uid]
+	if entry == nil {
+		w.mu.Unlock()
+		return schedule.Next{Done: true}
 	}
+	c, held := entry.challenge, entry.held
+	w.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, watchTimeout)
+	defer cancel()
+	if held {
+		w.tellHolder(ctx, c, entry)
+	} else {
+		next.Slow = w.look(ctx, c, entry)
+	}
+	next.In = pause(time.Since(c.Since))
+	return next
 }
 
 // look looks up one CNAME, and reports the result: to people by an event, to
-// cert-manager by a nudge. works reports whether the store does; without it the
-// nudge would be spent.
-func (w *Watcher) look(ctx context.Context, c cluster.Challenge, entry *waiting, works func() bool) {
+// cert-manager by a nudge. It reports whether the DNS could not tell.
+func (w *Watcher) look(ctx context.Context, c cluster.Challenge, entry *waiting) (silent bool) {
 	r := w.LookUp(ctx, c.Scope, c.Domain)
+	silent = r.Status == check.Unknown
 	if r.Status == check.Failed {
 		entry.spent()
 		w.tell(ctx, c, entry, "CNAMENeeded", r.Hint)
 	}
 	if w.Gate && (r.Status == check.Failed || time.Since(c.Since) > endAfter) && w.end(ctx, c) || !r.Permits() {
-		return
+		return silent
 	}
-	if !works() {
+	if _, err := w.Store.Replicas(ctx); err != nil { // already logged by the store; a nudge would be spent
 		entry.spent()
-		return
+		return silent
 	}
 	if time.Now().Before(entry.again) {
-		return
+		return silent
 	}
 	log := w.logAbout(c)
 	if err := w.Challenges.Nudge(ctx, c); err != nil {
 		log.Warn("cert-manager cannot be told that the CNAME is there; it retries after its back-off", "err", err)
-		return
+		return silent
 	}
 	entry.nudged()
 	entry.told = ""
 	log.Info("the CNAME is there; cert-manager is told to go on")
+	return silent
 }
 
 // end ends the Order of a challenge that cannot succeed, if that may be done now, and

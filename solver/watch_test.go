@@ -3,8 +3,10 @@ package solver
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -114,6 +116,38 @@ func watching(t *testing.T, f *fakeChallenges, lookUp LookUp, test func(t *testi
 
 func challenge() cluster.Challenge {
 	return cluster.Challenge{Namespace: "web", Name: "c", UID: "1", Scope: "cert-manager", Domain: "example.com", Key: "value", State: "pending", Since: time.Now()}
+}
+
+// Domains whose servers do not answer keep no other challenge waiting, however many.
+func TestWatcherIsFair(t *testing.T) {
+	f := &fakeChallenges{}
+	lookUp := func(ctx context.Context, _, domain string) check.Finding {
+		if strings.HasPrefix(domain, "dead") {
+			<-ctx.Done()
+			return check.Finding{Status: check.Unknown}
+		}
+		return check.Finding{Status: check.OK}
+	}
+	watching(t, f, lookUp, func(t *testing.T, _ *store.Memory, _ *zone.Zone) {
+		for i := range 200 {
+			c := challenge()
+			c.UID, c.Domain, c.Reason = types.UID(fmt.Sprint("dead", i)), fmt.Sprintf("dead%d.example.com", i), "it does not answer"
+			f.watched = append(f.watched, c)
+		}
+		time.Sleep(2 * time.Minute)
+		good := challenge()
+		good.Reason = "add it"
+		f.mu.Lock()
+		f.watched = append(f.watched, good)
+		f.mu.Unlock()
+		time.Sleep(2 * watchInterval)
+		synctest.Wait()
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if f.nudges != 1 {
+			t.Errorf("%d nudges", f.nudges)
+		}
+	})
 }
 
 // A missing CNAME is told once; when it is there cert-manager is nudged once, and

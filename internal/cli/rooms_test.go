@@ -23,7 +23,7 @@ var rooms = map[string][]string{
 	"internal/web":       {"internal/status", "internal/check", "internal/cluster", "internal/zone"},
 	"internal/status":    {"internal/check", "internal/cluster", "internal/schedule", "internal/store", "internal/zone"},
 	"internal/gate":      {"internal/check", "internal/cluster", "internal/schedule", "internal/zone"},
-	"solver":             {"internal/check", "internal/cluster", "internal/store", "internal/zone"},
+	"solver":             {"internal/check", "internal/cluster", "internal/schedule", "internal/store", "internal/zone"},
 	"dnsserve":           {"internal/zone"},
 	"internal/check":     {"internal/provider", "internal/zone"},
 	"internal/provider":  {"internal/zone"},

@@ -19,7 +19,7 @@ func TestForecast(t *testing.T) {
 	w.set(func(s *status.Snapshot) {
 		for i := range s.Domains { // their renewals are not to come after their expiries
 			if c := &s.Domains[i].Certificates[0]; c.NotAfter != nil {
-				renewal := time.Now().Add(c.NotAfter.Sub(time.Now()) / 2)
+				renewal := time.Now().Add(time.Until(*c.NotAfter) / 2)
 				c.RenewalTime = &renewal
 			}
 		}
