@@ -16,8 +16,9 @@ import (
 // work that is not, and of work that has been slow. None of them may be zero.
 type Limits struct{ Urgent, Regular, Slow int }
 
-// patience is how long a turn may take before it counts among the slow ones, if there
-// is room: of a domain that is new nobody knows that its servers are dead.
+// patience is how long a turn may take before it counts among the slow ones: of a
+// domain that is new nobody knows that its servers are dead. Up to twice as many as the
+// limit of these may be there then, for a turn of what has been slow before can wait.
 const patience = time.Second
 
 // Next says when a piece of work has its next turn.
@@ -190,9 +191,11 @@ func (s *Schedule[K]) start(ctx context.Context, turns *sync.WaitGroup) (wait ti
 
 // have is one turn.
 func (s *Schedule[K]) have(ctx context.Context, i *item[K]) {
-	late := time.AfterFunc(patience, func() { s.late(i) })
+	done := make(chan struct{})
+	late := time.AfterFunc(patience, func() { s.late(i, done) })
 	next := s.turn(ctx, i.key)
 	late.Stop()
+	close(done)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.running[i.lane]--
@@ -218,15 +221,30 @@ func (s *Schedule[K]) have(ctx context.Context, i *item[K]) {
 	s.put(i)
 }
 
-// late moves a turn that takes long among the slow ones, if there is room.
-func (s *Schedule[K]) late(i *item[K]) {
+// late moves a turn that takes long among the slow ones, as soon as there is room.
+func (s *Schedule[K]) late(i *item[K], done <-chan struct{}) {
+	for !s.moved(i) {
+		select {
+		case <-done:
+			return
+		case <-time.After(patience):
+		}
+	}
+}
+
+// moved reports whether a turn need not be moved any more.
+func (s *Schedule[K]) moved(i *item[K]) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if i.place >= 0 || s.items[i.key] != i || i.lane == slow || s.running[slow] >= s.limits[slow] {
-		return
+	switch {
+	case i.place >= 0 || s.items[i.key] != i || i.lane == slow: // it has ended, or is there
+		return true
+	case s.running[slow] >= 2*s.limits[slow]:
+		return false
 	}
 	s.running[i.lane]--
 	i.lane = slow
 	s.running[slow]++
 	s.awake()
+	return true
 }
