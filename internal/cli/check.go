@@ -10,17 +10,19 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/signpost-acme/signpost/internal/check"
+	"github.com/signpost-acme/signpost/internal/schedule"
 	"github.com/signpost-acme/signpost/internal/server"
 	"github.com/signpost-acme/signpost/internal/zone"
 )
 
-const (
-	domainsAtOnce = 16 // how many are checked at the same time
-	manyDomains   = 20 // from here on progress is shown, each time so many are done
-)
+// manyDomains is from how many on progress is shown, each time so many are done.
+const manyDomains = 20
+
+// domainsAtOnce is how many are checked at the same time, beside those whose servers do
+// not answer.
+var domainsAtOnce = schedule.Limits{Urgent: 16, Regular: 1, Slow: 64}
 
 // What the flags are for of the commands that look at the DNS.
 const (
@@ -95,27 +97,21 @@ Exit code: 0 no check failed, 1 one failed or could not be made, 2 wrong usage.`
 func checkAll(ctx context.Context, checker *check.Checker, d *domains, ca check.CA, progress io.Writer) []check.Finding {
 	findings := make([][]check.Finding, 1+len(d.names)) // the delegation's, then those of each domain
 	var (
-		group errgroup.Group
-		mu    sync.Mutex
-		done  int
+		mu   sync.Mutex
+		done int
 	)
-	group.SetLimit(domainsAtOnce)
-	group.Go(func() error { findings[0] = checker.Delegation(ctx); return nil })
-	for i, name := range d.names {
-		group.Go(func() error {
-			if ctx.Err() != nil {
-				return nil
-			}
-			findings[1+i] = checker.Domain(ctx, d.scope, name, ca)
-			mu.Lock()
-			defer mu.Unlock()
-			if done++; len(d.names) > manyDomains && (done%manyDomains == 0 || done == len(d.names)) {
-				fmt.Fprintf(progress, "checked %d of %d domains\n", done, len(d.names))
-			}
-			return nil
-		})
-	}
-	_ = group.Wait() // none of them returns an error
+	schedule.Each(ctx, len(findings), domainsAtOnce, func(ctx context.Context, i int) {
+		if i == 0 {
+			findings[0] = checker.Delegation(ctx)
+			return
+		}
+		findings[i] = checker.Domain(ctx, d.scope, d.names[i-1], ca)
+		mu.Lock()
+		defer mu.Unlock()
+		if done++; len(d.names) > manyDomains && (done%manyDomains == 0 || done == len(d.names)) {
+			fmt.Fprintf(progress, "checked %d of %d domains\n", done, len(d.names))
+		}
+	})
 	seen := map[check.Finding]bool{}
 	var out []check.Finding
 	for _, f := range slices.Concat(findings...) {
@@ -130,16 +126,11 @@ func checkAll(ctx context.Context, checker *check.Checker, d *domains, ca check.
 // checkPersist checks the record of dns-persist-01 of each domain.
 func checkPersist(ctx context.Context, checker *check.Checker, d *domains, ca check.CA, persist persistFlags) []check.Finding {
 	findings := make([]check.Finding, len(d.targets))
-	var group errgroup.Group
-	group.SetLimit(domainsAtOnce)
-	for i, t := range d.targets {
-		group.Go(func() error {
-			want := persist.record(t.Domain, ca.Identities[0], ca.AccountURI, d.wantsWildcard(t))
-			findings[i] = checker.Persist(ctx, t.Domain, want, persist.accounts(t.Domain, ca.AccountURI), time.Now())
-			return nil
-		})
-	}
-	_ = group.Wait() // none of them returns an error
+	schedule.Each(ctx, len(d.targets), domainsAtOnce, func(ctx context.Context, i int) {
+		t := d.targets[i]
+		want := persist.record(t.Domain, ca.Identities[0], ca.AccountURI, d.wantsWildcard(t))
+		findings[i] = checker.Persist(ctx, t.Domain, want, persist.accounts(t.Domain, ca.AccountURI), time.Now())
+	})
 	return findings
 }
 

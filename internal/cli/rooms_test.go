@@ -17,7 +17,7 @@ const module = "github.com/signpost-acme/signpost"
 // {check, cluster, store, invite} → provider → zone.
 var rooms = map[string][]string{
 	"":                   {"internal/cli"},
-	"internal/cli":       {"internal/server", "internal/status", "internal/web", "internal/invite", "internal/ownerpage", "internal/check", "internal/cluster", "internal/zone", "internal/version", "solver"},
+	"internal/cli":       {"internal/server", "internal/status", "internal/web", "internal/invite", "internal/ownerpage", "internal/check", "internal/cluster", "internal/schedule", "internal/zone", "internal/version", "solver"},
 	"internal/server":    {"internal/gate", "internal/status", "internal/web", "internal/invite", "internal/ownerpage", "solver", "dnsserve", "internal/check", "internal/cluster", "internal/store", "internal/zone", "internal/version"},
 	"internal/ownerpage": {"internal/check", "internal/invite", "internal/provider", "internal/zone"}, // faces the Internet: not status, not cluster
 	"internal/web":       {"internal/status", "internal/check", "internal/cluster", "internal/zone"},

@@ -247,3 +247,36 @@ func TestManyAtOnce(t *testing.T) {
 		}
 	})
 }
+
+// Each does everything once, whatever takes long, and begins nothing after the end of
+// its context.
+func TestEach(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		count, began := map[int]int{}, time.Now()
+		Each(t.Context(), 100, Limits{Urgent: 4, Regular: 1, Slow: 20}, func(_ context.Context, i int) {
+			if i < 40 { // dead
+				time.Sleep(12 * time.Second)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			count[i]++
+		})
+		if took := time.Since(began); len(count) != 100 || took > 25*time.Second {
+			t.Errorf("%d of 100 are done after %v", len(count), took)
+		}
+		for i, n := range count {
+			if n != 1 {
+				t.Errorf("%d was done %d times", i, n)
+			}
+		}
+		Each(t.Context(), 0, Limits{Urgent: 1, Regular: 1, Slow: 1}, func(context.Context, int) { t.Error("there is nothing to do") })
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		done := 0
+		Each(ctx, 100, Limits{Urgent: 1, Regular: 1, Slow: 1}, func(context.Context, int) { time.Sleep(time.Second / 2); done++ })
+		if done < 9 || done > 11 {
+			t.Errorf("%d were done in five seconds", done)
+		}
+	})
+}
