@@ -138,7 +138,7 @@ func TestOwnerFollowsTheRecord(t *testing.T) {
 
 func TestOwnerOnAPhone(t *testing.T) {
 	b, o, link := startOwner(t)
-	o.set("cname-name-doubled", check.Failed, "the CNAME, but at _acme-challenge.shop.example.com.example.com", ownerpage.Certificates{})
+	o.set("cname-name-doubled", check.Failed, "the CNAME, but at _acme-challenge.shop.example.com.example.com", ownerpage.Certificates{CA: "letsencrypt.org", Account: "https://acme-v02.api.letsencrypt.org/acme/acct/1234567890"})
 	for _, scheme := range []string{"light", "dark"} {
 		for _, language := range []string{"en", "de"} {
 			b.look(360, 740, scheme)
@@ -146,6 +146,9 @@ func TestOwnerOnAPhone(t *testing.T) {
 			b.until(`document.querySelector("#sentence") !== null`)
 			if wide := value[int](b, "document.documentElement.scrollWidth"); wide > 360 {
 				t.Errorf("%s, %s: %d pixels wide on a screen of 360", scheme, language, wide)
+			}
+			if !strings.Contains(b.text("body"), "accounturi=https://") {
+				t.Error("no CAA record is shown")
 			}
 			b.accessible("phone, " + scheme + ", " + language)
 			b.screenshot("owner-phone-" + scheme + "-" + language)
