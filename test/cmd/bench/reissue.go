@@ -36,8 +36,8 @@ func reissue(ctx context.Context, dir, bin string) (string, error) {
 	fmt.Fprintf(&b, `%d Certificates for a wildcard each are applied at once, as after a revocation, in the world of the end-to-end tests: two
 replicas of Signpost, one cert-manager, one CA, all on this machine. The columns are as above.
 
-| cert-manager | all Ready s | to challenge s | to presented s | to valid s | to Ready s | Present ms |
-|---|---:|---:|---:|---:|---:|---:|
+| cert-manager | all Ready s | to challenge s | to presented s | to valid s | to Ready s | Present ms | API requests each |
+|---|---:|---:|---:|---:|---:|---:|---:|
 `, reissued)
 	for i, s := range settings {
 		row, err := reissueWith(ctx, filepath.Join(dir, fmt.Sprint(i)), bin, s.flags)
@@ -66,10 +66,18 @@ func reissueWith(ctx context.Context, dir, bin string, flags []string) (string, 
 	}
 	defer w.Stop()
 	before := w.Presenting()
+	asked, err := apiRequests(ctx, w)
+	if err != nil {
+		return "", err
+	}
 	if err := y.run(ctx, w); err != nil {
 		return "", err
 	}
 	after := w.Presenting()
+	all, err := apiRequests(ctx, w)
+	if err != nil {
+		return "", err
+	}
 	cells := fmt.Sprintf("%.0f", y.took.Seconds())
 	if n := y.readyOnes(); n < reissued {
 		cells = fmt.Sprintf("%d after %.0f", n, y.took.Seconds())
@@ -77,7 +85,7 @@ func reissueWith(ctx context.Context, dir, bin string, flags []string) (string, 
 	for _, d := range medians(y.timelines) {
 		cells += fmt.Sprintf(" | %.1f", d.Seconds())
 	}
-	return cells + fmt.Sprintf(" | %.1f", ms(after.Total-before.Total)/float64(max(after.Calls-before.Calls, 1))), w.Err()
+	return cells + fmt.Sprintf(" | %.1f | %.0f", ms(after.Total-before.Total)/float64(max(after.Calls-before.Calls, 1)), (all-asked)/reissued), w.Err()
 }
 
 // selfChecked returns how long a few certificates take with cert-manager's self-check.
