@@ -129,11 +129,13 @@ func TestWatcherIsFair(t *testing.T) {
 		return check.Finding{Status: check.OK}
 	}
 	watching(t, f, lookUp, func(t *testing.T, _ *store.Memory, _ *zone.Zone) {
+		f.mu.Lock()
 		for i := range 200 {
 			c := challenge()
 			c.UID, c.Domain, c.Reason = types.UID(fmt.Sprint("dead", i)), fmt.Sprintf("dead%d.example.com", i), "it does not answer"
 			f.watched = append(f.watched, c)
 		}
+		f.mu.Unlock()
 		time.Sleep(2 * time.Minute)
 		good := challenge()
 		good.Reason = "add it"

@@ -106,8 +106,10 @@ func TestChecksAreShared(t *testing.T) {
 		even := func(key string) bool { return len(key)%2 == 0 } // n0…n9, or n10…n39
 		var all []func(string) bool
 		start := func(mine func(string) bool, cluster uuid.UUID) (*Collector, func()) {
+			f.mu.Lock()
 			i := len(all)
 			all = append(all, mine)
+			f.mu.Unlock()
 			c := New(Config{Zone: z, Namespace: "cert-manager", Redis: true, Cluster: f, Store: f, Copy: f, Checker: f, ClusterID: cluster, Log: slog.New(slog.DiscardHandler),
 				Mine: func(key string) bool { f.mu.Lock(); defer f.mu.Unlock(); return all[i](key) }})
 			ctx, cancel := context.WithCancel(t.Context())
