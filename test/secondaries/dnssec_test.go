@@ -13,6 +13,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/signpost-acme/signpost/internal/redistest"
+	"github.com/signpost-acme/signpost/test/process"
 )
 
 // unbound runs an Unbound that asks a server for our zone, with settings, and returns
@@ -38,10 +39,8 @@ stub-zone:
   name: %q
   stub-addr: %s
 `, port, settings, origin, strings.Replace(server, ":", "@", 1)))
-	path, err := exec.LookPath("unbound")
-	if err != nil {
-		path = "/usr/sbin/unbound"
-	}
+	path, err := process.Look("unbound")
+	must(t, err)
 	cmd := exec.Command(path, "-d", "-c", dir+"/unbound.conf")
 	log, err := os.Create(dir + "/log")
 	must(t, err)
@@ -132,7 +131,7 @@ func TestRFC4035SignedBySecondary(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			port, k := freePort(t), kinds[name]
-			k.document = "dnssec.md"
+			k.Document = "dnssec.md"
 			s := startSecondary(t, k, port)
 			p := startPrimary(t, redistest.Start(t), port, newKeys(docSecret), "ns1.example.net="+s.address()+",key=transfer")
 			var anchor string
@@ -158,7 +157,7 @@ func TestRFC4035SignedBySecondary(t *testing.T) {
 				took = append(took, awaits(t, s.address(), id, fmt.Sprint(i), 20*time.Second))
 			}
 			slices.Sort(took)
-			t.Logf("%s, which signs: median %v, the slowest %v", k.heading, took[len(took)/2], took[len(took)-1])
+			t.Logf("%s, which signs: median %v, the slowest %v", k.Heading, took[len(took)/2], took[len(took)-1])
 		})
 	}
 }

@@ -19,7 +19,7 @@ func StartDNS(ctx context.Context, o Options) (w *World, err error) {
 	}()
 	var paths [3]string
 	for i, name := range []string{"nsd", "unbound", "redis-server"} {
-		if paths[i], err = lookTool(name); err != nil {
+		if paths[i], err = process.Look(name); err != nil {
 			return w, err
 		}
 	}

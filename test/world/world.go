@@ -4,9 +4,6 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
-	"fmt"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -124,15 +121,15 @@ func (w *World) install(ctx context.Context) error {
 
 // startInternet starts what needs no cluster.
 func (w *World) startInternet(ctx context.Context) (err error) {
-	nsd, err := lookTool("nsd")
+	nsd, err := process.Look("nsd")
 	if err != nil {
 		return err
 	}
-	unbound, err := lookTool("unbound")
+	unbound, err := process.Look("unbound")
 	if err != nil {
 		return err
 	}
-	redis, err := lookTool("redis-server") // on a node it runs in a pod
+	redis, err := process.Look("redis-server") // on a node it runs in a pod
 	if err != nil {
 		return err
 	}
@@ -209,21 +206,6 @@ func (w *World) start(p *process.Process) error {
 }
 
 func (w *World) tool(name string) string { return filepath.Join(w.Bin, name) }
-
-// lookTool finds a program of the distribution; those in sbin are not on an
-// ordinary user's PATH.
-func lookTool(name string) (string, error) {
-	if path, err := exec.LookPath(name); err == nil {
-		return path, nil
-	}
-	for _, dir := range []string{"/usr/sbin", "/usr/local/sbin", "/sbin"} {
-		path := filepath.Join(dir, name)
-		if info, err := os.Stat(path); err == nil && info.Mode()&0o111 != 0 {
-			return path, nil
-		}
-	}
-	return "", fmt.Errorf("%s is not installed; hack/setup installs it", name)
-}
 
 // connect makes the admin's clients.
 func (w *World) connect() error {
