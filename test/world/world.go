@@ -23,6 +23,10 @@ type Options struct {
 	Bin      string // where hack/setup puts etcd, kube-apiserver, kubectl, pebble, cert-manager and signpost
 	Replicas int    // of signpost, 1 to 4
 
+	// Secondaries are kinds of nameservers, of recipes.Kinds, one of each: the zone is
+	// delegated to them alone, and the replicas are hidden primaries. At most two.
+	Secondaries []string
+
 	// Node is for a cluster with a real node: pods run, and nothing is installed.
 	// Replicas must be 0; cert-manager and signpost are for whoever uses it.
 	Node bool
@@ -50,6 +54,8 @@ type World struct {
 	CA       *process.Process // Pebble
 	Redis    *Redis
 	Replicas []*Replica
+
+	Secondaries []*Secondary
 
 	node        *node
 	ca          *authority // of everything inside, but of the certificates that are issued
@@ -133,7 +139,7 @@ func (w *World) startInternet(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if w.Parent, err = newParent(w.Dir, nsd, w.Options.Replicas); err != nil {
+	if w.Parent, err = newParent(w.Dir, nsd, w.Options.Replicas, len(w.Options.Secondaries)); err != nil {
 		return err
 	}
 	resolver, err := newResolver(w.Dir, unbound)
