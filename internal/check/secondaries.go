@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -38,12 +37,7 @@ func (s *secondary) String() string {
 // secondaries checks that each address of each secondary is authoritative and has the
 // current version: the primary's where Serial is known, else the newest that one has.
 func (c *Checker) secondaries(ctx context.Context) (out []Finding) {
-	var list []*secondary
-	for _, s := range c.Secondaries {
-		for _, at := range s.Servers {
-			list = append(list, &secondary{name: s.Name, at: at})
-		}
-	}
+	list := c.addresses()
 	if len(list) == 0 {
 		return nil
 	}
@@ -61,6 +55,16 @@ func (c *Checker) secondaries(ctx context.Context) (out []Finding) {
 		out = append(out, c.judgeSecondary(s, behind(s), known && zone.SerialLess(current, s.serial)))
 	}
 	return out
+}
+
+// addresses are those of all secondaries.
+func (c *Checker) addresses() (list []*secondary) {
+	for _, s := range c.Secondaries {
+		for _, at := range s.Servers {
+			list = append(list, &secondary{name: s.Name, at: at})
+		}
+	}
+	return list
 }
 
 // askSecondaries fills in what each answers.
@@ -127,58 +131,4 @@ func (c *Checker) judgeSecondary(s *secondary, behind, ahead bool) Finding {
 // isSilence reports whether an error of an exchange is that there was no answer.
 func isSilence(err error) bool {
 	return slices.ContainsFunc([]error{errNoAnswer, errRefused, errNoRoute, errNetwork}, func(e error) bool { return errors.Is(err, e) })
-}
-
-// keysAt returns the DNSKEY records of our zone that a server has, and that a DS record
-// may be of.
-func (c *Checker) keysAt(ctx context.Context, address string) []*dns.DNSKEY {
-	q := newQuery(c.Zone.Origin(), dns.TypeDNSKEY)
-	q.RecursionDesired = false
-	m, err := c.ask1(ctx, "udp", address, q)
-	if err != nil {
-		return nil
-	}
-	return slices.DeleteFunc(find[*dns.DNSKEY](m.Answer, c.Zone.Origin()), func(k *dns.DNSKEY) bool { return k.Flags&dns.SEP == 0 || k.Flags&dns.REVOKE != 0 })
-}
-
-// ds compares the DS records at the zone above, apex, with the keys that the servers
-// have: of which none signs, where there are no secondaries that do.
-func (c *Checker) ds(ctx context.Context, records []*dns.DS, apex string, servers []string) []Finding {
-	var keys []*dns.DNSKEY
-	for _, server := range servers {
-		if keys = c.keysAt(ctx, server); len(keys) > 0 {
-			break
-		}
-	}
-	if len(keys) == 0 {
-		if len(records) > 0 {
-			return []Finding{c.signed("DS at " + apex)}
-		}
-		return nil
-	}
-	origin := c.Zone.Origin()
-	var wanted []string
-	for _, k := range keys {
-		wanted = append(wanted, dsText(k.ToDS(dns.SHA256)))
-		for _, ds := range records {
-			if own := k.ToDS(ds.DigestType); own != nil && own.KeyTag == ds.KeyTag && strings.EqualFold(own.Digest, ds.Digest) {
-				return []Finding{{Check: dsFine, Subject: origin, Status: OK, Wanted: "DS of the zone's key", Seen: "DS " + dsText(ds)}}
-			}
-		}
-	}
-	f := Finding{Check: dsMissing, Subject: origin, Status: Warning, Wanted: "DS " + sorted(wanted), Seen: "no DS",
-		Hint: fmt.Sprintf("Add the record %s DS %s at the DNS provider of %s, so that the signatures count.", origin, sorted(wanted), apex)}
-	if len(records) > 0 {
-		var seen []string
-		for _, ds := range records {
-			seen = append(seen, dsText(ds))
-		}
-		f.Check, f.Status, f.Seen = dsDiffers, Failed, "DS "+sorted(seen)
-		f.Hint = fmt.Sprintf("Replace the DS record at the DNS provider of %s by %s DS %s: as it is, every answer is taken for forged.", apex, origin, sorted(wanted))
-	}
-	return []Finding{f}
-}
-
-func dsText(ds *dns.DS) string {
-	return fmt.Sprintf("%d %d %d %s", ds.KeyTag, ds.Algorithm, ds.DigestType, strings.ToUpper(ds.Digest))
 }

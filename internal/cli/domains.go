@@ -24,7 +24,8 @@ type domains struct {
 	needsZone   bool
 	withDomains bool // arguments are domains below which a record is wanted
 
-	bind *bindFlags // nil for no records that bind a domain to an account
+	ds   []zone.Record // of the secondaries' keys, where they were asked for
+	bind *bindFlags    // nil for no records that bind a domain to an account
 
 	// set by validate
 	zone    *zone.Zone

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -69,12 +70,12 @@ func writeJSON(w io.Writer, v any) error {
 
 // writeDNSEndpoint writes external-dns's DNSEndpoint. Names are host names, and
 // need no quoting beyond quotation marks. It takes A, AAAA, CNAME and NS from us;
-// CAA it does not have, and TXT it keeps its own books in.
+// CAA and DS it does not have, and TXT it keeps its own books in.
 func writeDNSEndpoint(w io.Writer, records []zone.Record) error {
 	var b strings.Builder
 	b.WriteString("apiVersion: externaldns.k8s.io/v1alpha1\nkind: DNSEndpoint\nmetadata:\n  name: signpost\nspec:\n  endpoints:\n")
 	for _, set := range recordSets(records) {
-		if set[0].Type == "CAA" || set[0].Type == "TXT" {
+		if slices.Contains([]string{"CAA", "DS", "TXT"}, set[0].Type) {
 			continue
 		}
 		fmt.Fprintf(&b, "    - dnsName: %q\n      recordType: %s\n      recordTTL: %d\n      targets:\n", set[0].Name, set[0].Type, recordTTL)
@@ -108,7 +109,7 @@ func writeTerraform(w io.Writer, d *domains) error {
   # What delegates the zone to Signpost.
   signpost_delegation = [
 `)
-	for _, set := range recordSets(d.delegation()) {
+	for _, set := range recordSets(append(d.delegation(), d.ds...)) {
 		var values []string
 		for _, r := range set {
 			values = append(values, fmt.Sprintf("%q", r.Value))

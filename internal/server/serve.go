@@ -136,7 +136,7 @@ func (w *Webhook) parts(r *replica, k *cluster.Cluster, history *status.History,
 	page := status.New(status.Config{
 		Version: version.String(), Zone: w.Zone, Nameservers: w.Nameservers, Group: w.webhook.group, Namespace: w.namespace,
 		Strict: w.strict, Address: r.address, Redis: w.redis.URL != "", DNSService: w.dnsService, PrivateAddresses: w.private, GateConfiguration: w.gateConfiguration,
-		Mine: work.mine, ClusterID: id, Cluster: k, Store: r.store, Copy: r.copy, Checker: checker, History: history, Log: r.log,
+		Mine: work.mine, ClusterID: id, Primaries: r.primaries, Cluster: k, Store: r.store, Copy: r.copy, Checker: checker, History: history, Log: r.log,
 	})
 	collectors := []prometheus.Collector{s, page, w.metrics(k, requests)}
 	if w.gate {

@@ -111,6 +111,7 @@ func listen(o *Options, stderr io.Writer) (r *replica, err error) {
 	}
 	if r.journal != nil {
 		redis.KeepVersions(r.journal)
+		redis.Transfers(markOf(o.Secondaries))
 	}
 	r.store = redis
 	return r, nil

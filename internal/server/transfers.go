@@ -1,18 +1,23 @@
 package server
 
 import (
+	"context"
+	"crypto/sha256"
 	"crypto/tls"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/spf13/pflag"
 
 	"github.com/signpost-acme/signpost/dnsserve"
+	"github.com/signpost-acme/signpost/internal/store"
 	"github.com/signpost-acme/signpost/internal/zone"
 )
 
@@ -165,4 +170,30 @@ func (o *transferOptions) config(secondaries []zone.Secondary, versions dnsserve
 	return &dnsserve.Transfers{
 		Versions: versions, Secondaries: secondaries, Keys: o.keys(log), TLS: o.tls(log), ListenTLS: o.tlsListen,
 	}
+}
+
+// markOf returns a mark of the secondaries, by which replicas find out whether they have
+// the same; "" for none. Their order does not matter.
+func markOf(list []zone.Secondary) string {
+	if len(list) == 0 {
+		return ""
+	}
+	var all []string
+	for _, s := range list {
+		all = append(all, fmt.Sprint(s.Name, s.Servers, s.Notify, s.Keys))
+	}
+	slices.Sort(all)
+	sum := sha256.Sum256([]byte(strings.Join(all, "\n")))
+	return hex.EncodeToString(sum[:8])
+}
+
+// primaries returns what the status is told of which replicas are primaries.
+func (r *replica) primaries(ctx context.Context) (map[string]string, error) {
+	if redis, ok := r.store.(*store.Redis); ok {
+		return redis.Primaries(ctx)
+	}
+	if mark := markOf(r.options.Secondaries); mark != "" {
+		return map[string]string{r.address: mark}, nil
+	}
+	return map[string]string{}, nil
 }

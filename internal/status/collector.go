@@ -57,7 +57,7 @@ type Checker interface {
 }
 
 // Config says what there is to look at. All fields are needed
-// but DNSService, GateConfiguration and History.
+// but DNSService, GateConfiguration, Primaries and History.
 type Config struct {
 	Version          string
 	Zone             *zone.Zone
@@ -78,6 +78,10 @@ type Config struct {
 	// replicas of the cluster with ClusterID one says yes, and tells the others.
 	Mine      func(key string) bool
 	ClusterID uuid.UUID
+
+	// Primaries returns a mark of the secondaries of each replica that has some, by its
+	// address; nil where it is not known.
+	Primaries func(context.Context) (map[string]string, error)
 
 	Cluster Cluster
 	Store   Store
@@ -216,6 +220,7 @@ func (c *Collector) look(ctx context.Context) Snapshot {
 	for _, address := range replicas {
 		s.Replicas = append(s.Replicas, Replica{Address: address, Self: address == c.Address})
 	}
+	c.markPrimaries(ctx, s.Replicas)
 	if !c.Cluster.FollowsCertificates() {
 		s.Cluster = "the Certificates in the cluster cannot be read: they are still being read for the first time, or the log of this replica says why not"
 	}

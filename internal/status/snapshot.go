@@ -103,6 +103,11 @@ type Asked struct {
 type Replica struct {
 	Address string `json:"address"`
 	Self    bool   `json:"self"` // the one that shows this page
+
+	// Primary is whether secondaries transfer the zone from it; Others whether their
+	// settings are other ones than those of the replica that shows this page.
+	Primary bool `json:"primary"`
+	Others  bool `json:"otherSecondaries,omitempty"`
 }
 
 // StoreState is the state of the store.

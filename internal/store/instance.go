@@ -13,10 +13,12 @@ import (
 // two machines do that are behind NAT or have the same address by default: Present
 // then asks one of them only. The sorted set signpost:{acme.example.com}:instances has a member
 // "<address> <id>" for each process, with its heartbeat's expiry in Unix milliseconds
-// as score.
+// as score. That of a primary, from which secondaries transfer the zone, is
+// "<address> <id> <mark>": see Transfers.
 type instance struct {
-	id  string // random
-	key string
+	id   string // random
+	key  string
+	mark string // of the secondaries; "" for none
 
 	mu     sync.Mutex
 	others map[string]other // that announce our address, by member
@@ -27,6 +29,38 @@ type other struct {
 	logged bool
 }
 
+// member is what announces an address.
+func (i *instance) member(address string) string {
+	return strings.TrimSpace(address + " " + i.id + " " + i.mark)
+}
+
+// Transfers has heartbeats say that this replica is a primary, with a mark of its
+// secondaries, without spaces. It must be called before anything else.
+func (r *Redis) Transfers(mark string) { r.instance.mark = mark }
+
+// Primaries returns the addresses of the live replicas that are primaries, each with
+// the mark of its secondaries. They have the same settings if their marks are equal.
+func (r *Redis) Primaries(ctx context.Context) (marks map[string]string, err error) {
+	err = r.call(ctx, &r.reading, func(ctx context.Context) error {
+		now, err := r.now(ctx)
+		if err != nil {
+			return err
+		}
+		list, err := r.client.ZRangeByScore(ctx, r.instance.key, live(now)).Result()
+		if err != nil {
+			return err
+		}
+		marks = map[string]string{}
+		for _, member := range list {
+			if part := strings.Fields(member); len(part) == 3 {
+				marks[part[0]] = part[2]
+			}
+		}
+		return nil
+	})
+	return marks, err
+}
+
 // announceInstance announces which process announces address, and warns when another
 // one that is alive does so too. It is best effort, and not in the transaction of the
 // heartbeat, since a Cluster that moves a slot refuses those with two keys.
@@ -35,7 +69,7 @@ func (r *Redis) announceInstance(ctx context.Context, address string, now time.T
 	var list *redis.ZSliceCmd
 	_, err := r.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		pipe.ZRemRangeByScore(ctx, i.key, "-inf", score(now))
-		pipe.ZAdd(ctx, i.key, redis.Z{Score: milliseconds(now.Add(HeartbeatLifetime)), Member: address + " " + i.id})
+		pipe.ZAdd(ctx, i.key, redis.Z{Score: milliseconds(now.Add(HeartbeatLifetime)), Member: i.member(address)})
 		pipe.PExpireAt(ctx, i.key, now.Add(HeartbeatLifetime))
 		list = pipe.ZRangeWithScores(ctx, i.key, 0, -1)
 		return nil
@@ -57,7 +91,7 @@ func (i *instance) doubled(address string, members []redis.Z) (found bool) {
 	for _, z := range members {
 		member, _ := z.Member.(string)
 		id, same := strings.CutPrefix(member, address+" ")
-		if !same || id == i.id {
+		if id, _, _ = strings.Cut(id, " "); !same || id == i.id {
 			continue
 		}
 		o, known := i.others[member]

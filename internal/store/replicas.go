@@ -37,7 +37,7 @@ func (r *Redis) Withdraw(ctx context.Context, address string) error {
 	return r.call(ctx, &r.writing, func(ctx context.Context) error {
 		_, err := r.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 			pipe.ZRem(ctx, r.replicas, address)
-			pipe.ZRem(ctx, r.instance.key, address+" "+r.instance.id)
+			pipe.ZRem(ctx, r.instance.key, r.instance.member(address))
 			return nil
 		})
 		return err

@@ -2,6 +2,7 @@ package web
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/signpost-acme/signpost/internal/check"
@@ -58,6 +59,9 @@ func markReplicas(list []status.Replica) Mark {
 		return Mark{State: Unknown, Text: "None known"}
 	case 1:
 		return Mark{State: OK, Text: "1 replica"}
+	}
+	if slices.ContainsFunc(list, func(r status.Replica) bool { return r.Others }) {
+		return Mark{State: Warning, Text: "With other secondaries than this one"}
 	}
 	return Mark{State: OK, Text: fmt.Sprintf("%d replicas", len(list))}
 }

@@ -52,6 +52,8 @@ func TestWorst(t *testing.T) {
 		{name: "store", change: func(s *status.Snapshot) { s.Store.OK = false }, state: "failed", headline: "The record store does not work"},
 		{name: "store not read", change: func(s *status.Snapshot) { s.Store.Synced = false }, state: "pending", headline: "The records are being read"},
 		{name: "replicas", change: func(s *status.Snapshot) { s.Replicas = nil }, state: "unknown", headline: "The replicas are not known"},
+		{name: "secondaries", change: func(s *status.Snapshot) { s.Replicas[0].Primary, s.Replicas[1].Primary = true, true }, state: "ok", headline: "Everything works"},
+		{name: "other secondaries", change: func(s *status.Snapshot) { s.Replicas[1].Others = true }, state: "warning", headline: "The replicas differ in their secondaries"},
 		{name: "cluster", change: func(s *status.Snapshot) { s.Cluster = "no right to list certificates" }, state: "unknown", headline: "The domains are not known"},
 		{name: "cluster, no domain", change: func(s *status.Snapshot) { s.Cluster, s.Domains = "no right to list certificates", nil }, state: "unknown", headline: "The domains are not known"},
 		{name: "a look ago", change: func(s *status.Snapshot) { s.At = s.At.Add(-50 * time.Second) }, state: "ok", headline: "Everything works"}, // for older ones see TestOld

@@ -58,7 +58,10 @@ func newView(x *Index, now time.Time) view {
 			Pending: "The records are being read",
 			Failed:  "The record store does not work",
 		}[markStore(s.Store).State]},
-		{"replicas", "Replicas", markReplicas(s.Replicas), "The replicas are not known"},
+		{"replicas", "Replicas", markReplicas(s.Replicas), map[State]string{
+			Warning: "The replicas differ in their secondaries",
+			Unknown: "The replicas are not known",
+		}[markReplicas(s.Replicas).State]},
 	}
 	v.Mark = headline(v.Tiles, len(x.entries), now.Sub(s.At))
 	v.Title = v.Mark.Text

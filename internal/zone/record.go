@@ -10,7 +10,7 @@ import (
 // Record is a DNS record that somebody has to add.
 type Record struct {
 	Name  string `json:"name"`  // owner, lower-case A-labels, no final dot
-	Type  string `json:"type"`  // NS, A, AAAA, CNAME, CAA or TXT
+	Type  string `json:"type"`  // NS, A, AAAA, CNAME, CAA, TXT or DS
 	Value string `json:"value"` // RDATA in presentation form; names without final dot
 	Why   string `json:"why"`   // one sentence for the person who adds it
 }

@@ -157,6 +157,21 @@ func (p *Process) Until(ctx context.Context, what string, ok func(context.Contex
 	return nil
 }
 
+// Look finds a program of the distribution; those in sbin are not on an ordinary
+// user's PATH.
+func Look(name string) (string, error) {
+	if path, err := exec.LookPath(name); err == nil {
+		return path, nil
+	}
+	for _, dir := range []string{"/usr/sbin", "/usr/local/sbin", "/sbin"} {
+		path := filepath.Join(dir, name)
+		if info, err := os.Stat(path); err == nil && info.Mode()&0o111 != 0 {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("%s is not installed; hack/setup installs it, hack/setup test what tests need", name)
+}
+
 // PID returns the number of the process; 0 before Start.
 func (p *Process) PID() int {
 	p.mu.Lock()

@@ -13,12 +13,28 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/signpost-acme/signpost/internal/redistest"
+	"github.com/signpost-acme/signpost/test/process"
 )
 
 // unbound runs an Unbound that asks a server for our zone, with settings, and returns
-// its address.
+// its address when it answers.
 func unbound(t *testing.T, server, settings string) string {
 	t.Helper()
+	address := startUnbound(t, settings, map[string]string{origin: server})
+	eventually(t, 20*time.Second, "Unbound answers", func() bool {
+		m, err := resolve(address, uuid.New())
+		return err == nil && m.Rcode != dns.RcodeServerFailure
+	})
+	return address
+}
+
+// startUnbound runs an Unbound that asks these servers for these zones.
+func startUnbound(t *testing.T, settings string, servers map[string]string) string {
+	t.Helper()
+	stubs := ""
+	for zone, server := range servers {
+		stubs += fmt.Sprintf("stub-zone:\n  name: %q\n  stub-addr: %s\n", zone, strings.Replace(server, ":", "@", 1))
+	}
 	dir, port := t.TempDir(), freePort(t)
 	write(t, dir, "unbound.conf", fmt.Sprintf(`server:
   interface: 127.0.0.1@%d
@@ -34,14 +50,9 @@ func unbound(t *testing.T, server, settings string) string {
   aggressive-nsec: yes
   num-threads: 1
   %s
-stub-zone:
-  name: %q
-  stub-addr: %s
-`, port, settings, origin, strings.Replace(server, ":", "@", 1)))
-	path, err := exec.LookPath("unbound")
-	if err != nil {
-		path = "/usr/sbin/unbound"
-	}
+%s`, port, settings, stubs))
+	path, err := process.Look("unbound")
+	must(t, err)
 	cmd := exec.Command(path, "-d", "-c", dir+"/unbound.conf")
 	log, err := os.Create(dir + "/log")
 	must(t, err)
@@ -55,12 +66,7 @@ stub-zone:
 			t.Logf("unbound: %s", b[max(0, len(b)-2000):])
 		}
 	})
-	address := fmt.Sprintf("127.0.0.1:%d", port)
-	eventually(t, 20*time.Second, "Unbound answers", func() bool {
-		m, err := resolve(address, uuid.New())
-		return err == nil && m.Rcode != dns.RcodeServerFailure
-	})
-	return address
+	return local(port).String()
 }
 
 // resolve asks a resolver, with DNSSEC.
@@ -132,25 +138,12 @@ func TestRFC4035SignedBySecondary(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			port, k := freePort(t), kinds[name]
-			k.document = "dnssec.md"
+			k.Document = "dnssec.md"
 			s := startSecondary(t, k, port)
 			p := startPrimary(t, redistest.Start(t), port, newKeys(docSecret), "ns1.example.net="+s.address()+",key=transfer")
-			var anchor string
-			eventually(t, 60*time.Second, "the secondary has a signed zone", func() bool {
-				q := new(dns.Msg).SetQuestion(origin+".", dns.TypeDNSKEY)
-				m, _, err := (&dns.Client{Net: "tcp", Timeout: time.Second}).Exchange(q, s.address())
-				if err != nil {
-					return false
-				}
-				for _, rr := range m.Answer {
-					if key, ok := rr.(*dns.DNSKEY); ok && key.Flags&dns.SEP != 0 {
-						ds := key.ToDS(dns.SHA256)
-						anchor = fmt.Sprintf("%s. DS %d %d %d %s", origin, ds.KeyTag, ds.Algorithm, ds.DigestType, ds.Digest)
-					}
-				}
-				return anchor != ""
-			})
+			anchor := dsRecord(t, s.address())
 			early(t, p, s.address(), unbound(t, s.address(), fmt.Sprintf("trust-anchor: %q", anchor)), true)
+			chain(t, p, s.address(), anchor)
 			var took []time.Duration
 			id := uuid.New()
 			for i := range 30 {
@@ -158,7 +151,7 @@ func TestRFC4035SignedBySecondary(t *testing.T) {
 				took = append(took, awaits(t, s.address(), id, fmt.Sprint(i), 20*time.Second))
 			}
 			slices.Sort(took)
-			t.Logf("%s, which signs: median %v, the slowest %v", k.heading, took[len(took)/2], took[len(took)-1])
+			t.Logf("%s, which signs: median %v, the slowest %v", k.Heading, took[len(took)/2], took[len(took)-1])
 		})
 	}
 }

@@ -81,7 +81,7 @@ func TestThousandChallengesNoneTooEarly(t *testing.T) {
 						ok, err = solver.SecondaryServes(t.Context(), secondary.address(), target.Name, req.Key)
 					}
 					if !ok || err != nil {
-						t.Errorf("challenge %d was presented too early for %s: %v, %v", i, secondary.heading, ok, err)
+						t.Errorf("challenge %d was presented too early for %s: %v, %v", i, secondary.Heading, ok, err)
 					}
 				}
 				if err := s.CleanUp(req); err != nil {

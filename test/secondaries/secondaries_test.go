@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -116,13 +117,13 @@ func follow(t *testing.T, k kind) {
 			took = append(took, awaits(t, s.address(), id, fmt.Sprint("value ", i), 20*time.Second))
 		}
 		slices.Sort(took)
-		t.Logf("%s: median %v, of 30 changes the slowest %v", k.heading, took[len(took)/2], took[len(took)-1])
+		t.Logf("%s: median %v, of 30 changes the slowest %v", k.Heading, took[len(took)/2], took[len(took)-1])
 		if median := took[len(took)/2]; median > k.within {
 			t.Errorf("median %v, want at most %v", median, k.within)
 		}
 	})
 	t.Run("RFC 1995: by its difference", func(t *testing.T) {
-		if k.heading == "PowerDNS" {
+		if k.Heading == "PowerDNS" {
 			return // asks for the whole zone
 		}
 		if n := p.transfers(t, "ixfr"); n < 5 {
@@ -309,13 +310,13 @@ func startRelay(t *testing.T, to string) *relay {
 func TestRFC1982SecondaryOfTwoReplicas(t *testing.T) {
 	ports := [2]int{freePort(t), freePort(t)}
 	k := kinds["nsd"]
-	plain := k.prepare
-	k.prepare = func(t *testing.T, dir string, port int, blocks []string) []string {
-		line := fmt.Sprintf("    request-xfr: %s transfer\n", k.primary(ports[0]))
+	plain := k.Prepare
+	k.Prepare = func(dir string, at netip.AddrPort, blocks []string) ([]string, error) {
+		line := fmt.Sprintf("    request-xfr: %s transfer\n", k.Primary(local(ports[0])))
 		if !strings.Contains(blocks[0], line) {
 			t.Fatalf("the recipe has no %q", line)
 		}
-		return plain(t, dir, port, []string{strings.ReplaceAll(blocks[0], line, line+strings.ReplaceAll(line, fmt.Sprint(ports[0]), fmt.Sprint(ports[1])))})
+		return plain(dir, at, []string{strings.ReplaceAll(blocks[0], line, line+strings.ReplaceAll(line, fmt.Sprint(ports[0]), fmt.Sprint(ports[1])))})
 	}
 	s := startSecondary(t, k, ports[0])
 	redis, keys := redistest.Start(t), newKeys(docSecret)

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"math/big"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -33,14 +34,14 @@ func TestRFC9103SecondaryOverTLS(t *testing.T) {
 	if !strings.Contains(document(t, "secondaries.md"), "\n"+line+"\n") {
 		t.Fatal("docs/secondaries.md has another line")
 	}
-	plain := k.prepare
-	k.prepare = func(t *testing.T, dir string, _ int, blocks []string) []string {
+	plain := k.Prepare
+	k.Prepare = func(dir string, _ netip.AddrPort, blocks []string) ([]string, error) {
 		over := strings.ReplaceAll(strings.ReplaceAll(line, "192.0.2.53", "127.0.0.1"), "853", fmt.Sprint(p.server.TLSAddrs()[0].Port()))
-		was := fmt.Sprintf("primaries { %s key transfer; };", k.primary(port))
+		was := fmt.Sprintf("primaries { %s key transfer; };", k.Primary(local(port)))
 		if !strings.Contains(blocks[0], was) {
 			t.Fatalf("the recipe has no %q", was)
 		}
-		return plain(t, dir, at, []string{strings.ReplaceAll(blocks[0], was, over)})
+		return plain(dir, local(at), []string{strings.ReplaceAll(blocks[0], was, over)})
 	}
 	s := startSecondary(t, k, port)
 	s.port = at

@@ -64,5 +64,8 @@ func Sandbox() sandbox.Config {
 	for i := range maxReplicas {
 		c.Addresses = append(c.Addresses, ReplicaAddress(i)+"/32", ReplicaAddress6(i)+"/128")
 	}
+	for i := range maxSecondaries {
+		c.Addresses = append(c.Addresses, SecondaryAddress(i)+"/32")
+	}
 	return c
 }

@@ -19,11 +19,11 @@ func StartDNS(ctx context.Context, o Options) (w *World, err error) {
 	}()
 	var paths [3]string
 	for i, name := range []string{"nsd", "unbound", "redis-server"} {
-		if paths[i], err = lookTool(name); err != nil {
+		if paths[i], err = process.Look(name); err != nil {
 			return w, err
 		}
 	}
-	if w.Parent, err = newParent(w.Dir, paths[0], o.Replicas); err != nil {
+	if w.Parent, err = newParent(w.Dir, paths[0], o.Replicas, 0); err != nil {
 		return w, err
 	}
 	resolver, err := newResolver(w.Dir, paths[1])

@@ -12,6 +12,8 @@ import (
 	cmmeta "github.com/cert-manager/cert-manager/pkg/apis/meta/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/signpost-acme/signpost/test/process"
 )
 
 // DynamicZone is a domain whose DNS is Knot, which takes updates by RFC 2136.
@@ -20,7 +22,7 @@ const DynamicZone = "dynamic.example.com"
 // StartKnot starts Knot with DynamicZone, delegates that to it, and returns how
 // cert-manager reaches it from a ClusterIssuer.
 func (w *World) StartKnot(ctx context.Context) (*acmev1.ACMEIssuerDNS01ProviderRFC2136, error) {
-	bin, err := lookTool("knotd")
+	bin, err := process.Look("knotd")
 	if err != nil {
 		return nil, err
 	}

@@ -136,7 +136,7 @@ func (n *node) remove() {
 // startContainerd starts containerd, with pods in a network of their own: each
 // has a link to the node, which routes between them.
 func (w *World) startContainerd(ctx context.Context) error {
-	bin, err := lookTool("containerd")
+	bin, err := process.Look("containerd")
 	if err != nil {
 		return err
 	}

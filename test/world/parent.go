@@ -30,7 +30,7 @@ type parentZone struct {
 
 // newParent writes NSD's configuration. The zones, beside root and com, are
 // delegated from com.
-func newParent(dir, bin string, replicas int) (*Parent, error) {
+func newParent(dir, bin string, replicas, secondaries int) (*Parent, error) {
 	p := &Parent{zones: map[string]*parentZone{}}
 	p.zones["."] = &parentZone{serial: 1, records: map[string]string{
 		"com": "com. NS ns.nic.com.\nns.nic.com. A " + ParentAddress + "\nns.nic.com. AAAA " + parentAddress6,
@@ -47,6 +47,12 @@ func newParent(dir, bin string, replicas int) (*Parent, error) {
 			fmt.Sprintf("%s. NS ns%d.%s.", Zone, i+1, Zone),
 			fmt.Sprintf("ns%d.%s. A %s", i+1, Zone, ReplicaAddress(i)),
 			fmt.Sprintf("ns%d.%s. AAAA %s", i+1, Zone, ReplicaAddress6(i)))
+	}
+	for i := range secondaries { // instead
+		if i == 0 {
+			delegation = nil
+		}
+		delegation = append(delegation, fmt.Sprintf("%s. NS %s.", Zone, secondaryName(i)), fmt.Sprintf("%s. A %s", secondaryName(i), SecondaryAddress(i)))
 	}
 	p.zones["example.com."].records["delegation"] = strings.Join(delegation, "\n")
 

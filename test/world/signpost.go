@@ -57,6 +57,10 @@ func (w *World) installSignpost(ctx context.Context) error {
 	for _, ns := range w.nameservers() {
 		nameservers = append(nameservers, "--nameserver", ns)
 	}
+	secondaries, err := w.secondaryFlags()
+	if err != nil {
+		return err
+	}
 	owners, err := w.ownerKeys()
 	if err != nil {
 		return err
@@ -67,15 +71,23 @@ func (w *World) installSignpost(ctx context.Context) error {
 		args := append([]string{"--zone", Zone,
 			"--listen", ReplicaAddress(i) + ":53", "--listen", "[" + ReplicaAddress6(i) + "]:53",
 			"--identity", fmt.Sprintf("signpost-%d", i), "--redis-url", "redis://" + RedisAddress + "/0",
-			"--http-listen", ReplicaAddress(i) + ":8080", "--owner-listen", ReplicaAddress(i) + ":8090", "--owner-url", OwnerURL(i), "--bind-address", ReplicaAddress(i)}, slices.Concat(nameservers, gateFlags())...)
+			"--http-listen", ReplicaAddress(i) + ":8080", "--owner-listen", ReplicaAddress(i) + ":8090", "--owner-url", OwnerURL(i), "--bind-address", ReplicaAddress(i)}, slices.Concat(nameservers, secondaries, gateFlags())...)
 		r := &Replica{Process: w.Serve(fmt.Sprintf("signpost-%d", i), args...), w: w, index: i}
 		w.Replicas = append(w.Replicas, r)
 		if err := w.start(r.Process); err != nil {
 			return err
 		}
 	}
+	if err := w.startSecondaries(ctx); err != nil {
+		return err
+	}
 	for _, r := range w.Replicas {
 		if err := r.ready(ctx); err != nil {
+			return err
+		}
+	}
+	for _, s := range w.Secondaries {
+		if err := s.ready(ctx); err != nil {
 			return err
 		}
 	}
@@ -95,10 +107,14 @@ func (w *World) RotateCertificate(end time.Time) (certFile, keyFile string, err 
 	return w.ca.issueUntil(end, signpost, pkix.Name{CommonName: signpost}, signpost+"."+signpost+".svc")
 }
 
-// nameservers are those of our zone: every replica of the first cluster is one.
+// nameservers are those of our zone that are replicas: every replica of the first
+// cluster is one, unless there are secondaries.
 func (w *World) nameservers() (list []string) {
 	if w.first != nil {
 		return w.first.nameservers()
+	}
+	if len(w.Options.Secondaries) > 0 {
+		return nil
 	}
 	for i := range w.Options.Replicas {
 		list = append(list, fmt.Sprintf("ns%d.%s=%s,%s", i+1, Zone, ReplicaAddress(i), ReplicaAddress6(i)))

@@ -4,9 +4,6 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
-	"fmt"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -25,6 +22,10 @@ type Options struct {
 	Dir      string // for configuration, keys and logs; must exist and be empty
 	Bin      string // where hack/setup puts etcd, kube-apiserver, kubectl, pebble, cert-manager and signpost
 	Replicas int    // of signpost, 1 to 4
+
+	// Secondaries are kinds of nameservers, of recipes.Kinds, one of each: the zone is
+	// delegated to them alone, and the replicas are hidden primaries. At most two.
+	Secondaries []string
 
 	// Node is for a cluster with a real node: pods run, and nothing is installed.
 	// Replicas must be 0; cert-manager and signpost are for whoever uses it.
@@ -53,6 +54,8 @@ type World struct {
 	CA       *process.Process // Pebble
 	Redis    *Redis
 	Replicas []*Replica
+
+	Secondaries []*Secondary
 
 	node        *node
 	ca          *authority // of everything inside, but of the certificates that are issued
@@ -124,19 +127,19 @@ func (w *World) install(ctx context.Context) error {
 
 // startInternet starts what needs no cluster.
 func (w *World) startInternet(ctx context.Context) (err error) {
-	nsd, err := lookTool("nsd")
+	nsd, err := process.Look("nsd")
 	if err != nil {
 		return err
 	}
-	unbound, err := lookTool("unbound")
+	unbound, err := process.Look("unbound")
 	if err != nil {
 		return err
 	}
-	redis, err := lookTool("redis-server") // on a node it runs in a pod
+	redis, err := process.Look("redis-server") // on a node it runs in a pod
 	if err != nil {
 		return err
 	}
-	if w.Parent, err = newParent(w.Dir, nsd, w.Options.Replicas); err != nil {
+	if w.Parent, err = newParent(w.Dir, nsd, w.Options.Replicas, len(w.Options.Secondaries)); err != nil {
 		return err
 	}
 	resolver, err := newResolver(w.Dir, unbound)
@@ -209,21 +212,6 @@ func (w *World) start(p *process.Process) error {
 }
 
 func (w *World) tool(name string) string { return filepath.Join(w.Bin, name) }
-
-// lookTool finds a program of the distribution; those in sbin are not on an
-// ordinary user's PATH.
-func lookTool(name string) (string, error) {
-	if path, err := exec.LookPath(name); err == nil {
-		return path, nil
-	}
-	for _, dir := range []string{"/usr/sbin", "/usr/local/sbin", "/sbin"} {
-		path := filepath.Join(dir, name)
-		if info, err := os.Stat(path); err == nil && info.Mode()&0o111 != 0 {
-			return path, nil
-		}
-	}
-	return "", fmt.Errorf("%s is not installed; hack/setup installs it", name)
-}
 
 // connect makes the admin's clients.
 func (w *World) connect() error {
