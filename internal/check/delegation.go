@@ -164,7 +164,7 @@ func (c *Checker) nameserver(ctx context.Context, ns zone.Nameserver, parent *dn
 		r.Hint = fmt.Sprintf("Replace the CNAME at %s by A or AAAA records with fixed addresses: a nameserver's name must not be a CNAME (RFC 2181 section 10.3).", ns.Name)
 	case len(addrs) == 0:
 		r.Check, r.Status, r.Seen = nameserverMissing, Failed, "no addresses"
-		r.Hint = fmt.Sprintf("Add %s with the external address of Signpost's DNS Service.", addressRecords(ns))
+		r.Hint = fmt.Sprintf("Add %s with the external address of %s.", addressRecords(ns), c.serving(ns.Name))
 	case c.unreachable(&r, ns, addrs):
 	case len(ns.Addresses) > 0 && !sameAddresses(addrs, ns.Addresses):
 		r.Check, r.Status = nameserverDiffers, Failed
@@ -216,6 +216,6 @@ func (c *Checker) unreachable(r *Finding, ns zone.Nameserver, seen []netip.Addr)
 		return false
 	}
 	r.Check, r.Status, r.Wanted, r.Seen = nameserverPrivate, Failed, "addresses that the Internet reaches", "addresses "+sorted(list)
-	r.Hint = fmt.Sprintf("Give %s A or AAAA records with an address of Signpost's DNS Service that the Internet reaches, or use --private-addresses if your CA is your own.", ns.Name)
+	r.Hint = fmt.Sprintf("Give %s A or AAAA records with an address of %s that the Internet reaches, or use --private-addresses if your CA is your own.", ns.Name, c.serving(ns.Name))
 	return true
 }

@@ -132,3 +132,11 @@ func (c *Checker) judgeSecondary(s *secondary, behind, ahead bool) Finding {
 func isSilence(err error) bool {
 	return slices.ContainsFunc([]error{errNoAnswer, errRefused, errNoRoute, errNetwork}, func(e error) bool { return errors.Is(err, e) })
 }
+
+// serving says, for a hint, what has to answer at the nameserver of that name.
+func (c *Checker) serving(name string) string {
+	if slices.ContainsFunc(c.Secondaries, func(s zone.Secondary) bool { return s.Name == name }) {
+		return "the DNS server that transfers the zone"
+	}
+	return "Signpost's DNS Service"
+}

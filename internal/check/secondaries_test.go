@@ -85,6 +85,9 @@ func TestSecondaries(t *testing.T) {
 			agree(t, findings)
 			seen := 0
 			for _, f := range findings {
+				if strings.Contains(f.Hint, "DNS Service") && strings.Contains(f.Subject, "ns") {
+					t.Errorf("%s at %s, which is a secondary: %s", f.Check, f.Subject, f.Hint)
+				}
 				if !strings.HasPrefix(f.Check, "secondary") && !strings.HasPrefix(f.Check, "ds") && f.Check != "delegation-signed" {
 					continue
 				}

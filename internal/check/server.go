@@ -22,7 +22,7 @@ func (c *Checker) server(ctx context.Context, s server) []Finding {
 	r := Finding{Check: serverFine, Subject: s.String(), Status: OK, Wanted: "authoritative answers over UDP and TCP"}
 	if why := zone.Unreachable(s.addr); why != "" && !c.PrivateAddresses {
 		r.Check, r.Status, r.Wanted, r.Seen = serverPrivate, Failed, "an address that the Internet reaches", "an address that is "+why
-		r.Hint = fmt.Sprintf("Replace %s by an address of Signpost's DNS Service that the Internet reaches, or use --private-addresses if your CA is your own.", s.addr)
+		r.Hint = fmt.Sprintf("Replace %s by an address of %s that the Internet reaches, or use --private-addresses if your CA is your own.", s.addr, c.serving(s.name))
 		return []Finding{r}
 	}
 	udp, err := c.probe(ctx, "udp", s.addr)
@@ -40,18 +40,18 @@ func (c *Checker) server(ctx context.Context, s server) []Finding {
 		return []Finding{r}
 	case err != nil:
 		r.Check, r.Status, r.Seen = serverUDP, Failed, "over UDP: "+err.Error()
-		r.Hint = fmt.Sprintf("Let UDP port 53 of %s through to Signpost's DNS Service, past firewalls and load balancers.", s.addr)
+		r.Hint = fmt.Sprintf("Let UDP port 53 of %s through to %s, past firewalls and load balancers.", s.addr, c.serving(s.name))
 		return []Finding{r}
 	}
 	out := c.judgeServer(ctx, s, udp)
 	switch tcp, err := c.probe(ctx, "tcp", s.addr); {
 	case err != nil:
 		r.Check, r.Status, r.Seen = serverTCP, Failed, "over TCP: "+err.Error()
-		r.Hint = fmt.Sprintf("Let TCP port 53 of %s through to Signpost's DNS Service too: resolvers of CAs use it when UDP fails or an answer is long.", s.addr)
+		r.Hint = fmt.Sprintf("Let TCP port 53 of %s through to %s too: resolvers of CAs use it when UDP fails or an answer is long.", s.addr, c.serving(s.name))
 		out = append(out, r)
 	case len(out) == 0 && len(c.judgeServer(ctx, s, tcp)) > 0:
 		r.Check, r.Status, r.Seen = serverTCP, Failed, "over TCP another server than over UDP"
-		r.Hint = fmt.Sprintf("Send TCP port 53 of %s to Signpost's DNS Service too.", s.addr)
+		r.Hint = fmt.Sprintf("Send TCP port 53 of %s to %s too.", s.addr, c.serving(s.name))
 		out = append(out, r)
 	}
 	if len(out) > 0 {
@@ -95,7 +95,7 @@ func (c *Checker) judgeServer(ctx context.Context, s server, m *dns.Msg) (out []
 	soa := find[*dns.SOA](m.Answer, origin)
 	if m.Rcode != dns.RcodeSuccess || !m.Authoritative || len(soa) == 0 {
 		add(serverNotAuthoritative, "an authoritative answer with the SOA of "+origin, describe(m),
-			fmt.Sprintf("Point %s at Signpost's DNS Service: the server at %s does not serve %s.", s.name, s.addr, origin))
+			fmt.Sprintf("Point %s at %s: the server at %s does not serve %s.", s.name, c.serving(s.name), s.addr, origin))
 		return out
 	}
 	if len(c.Nameservers) > 0 && plain(soa[0].Ns) != c.Nameservers[0].Name {
