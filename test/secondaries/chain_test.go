@@ -1,6 +1,7 @@
 package secondaries
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -74,8 +75,8 @@ func output(t *testing.T, dir, name string, args ...string) string {
 }
 
 // RFC 4033 section 5: from a signed root down to a value, by the DS record that we print.
-// Unbound and delv, which validates itself, know the root's key and no other one. With a
-// DS record of another key the same is bogus.
+// Unbound, and delv, which validates itself, know the root's key and no other one; DNSViz
+// follows the delegation. With a DS record of another key the same is bogus to all.
 func chain(t *testing.T, p *primary, secondary, ds string) {
 	t.Helper()
 	id := uuid.New()
@@ -104,6 +105,29 @@ func chain(t *testing.T, p *primary, secondary, ds string) {
 		if validated := strings.Contains(string(out), "; fully validated") && strings.Contains(string(out), `"by the chain"`); validated != secure {
 			t.Errorf("%s: delv says %v\n%s", record, err, out)
 		}
+		viz(t, root, secondary, id.String()+"."+origin, secure)
+	}
+}
+
+// viz has DNSViz look from the root down to a name of our zone.
+func viz(t *testing.T, root, secondary, name string, secure bool) {
+	t.Helper()
+	dir := t.TempDir()
+	output(t, dir, "dnsviz", "probe", "-4", "-A", "-a", ".", "-x", ".:ns.="+root, "-x", origin+":ns1.example.net="+secondary, "-o", "probe", origin, name)
+	output(t, dir, "dnsviz", "grok", "-l", "info", "-r", "probe", "-o", "grok")
+	b, err := os.ReadFile(filepath.Join(dir, "grok"))
+	must(t, err)
+	var zones map[string]struct{ Delegation struct{ Status string } }
+	must(t, json.Unmarshal(b, &zones))
+	want := map[bool]string{true: "SECURE", false: "BOGUS"}[secure]
+	if got := zones[origin+"."].Delegation.Status; got != want {
+		t.Errorf("DNSViz calls the delegation %q, want %q", got, want)
+	}
+	if _, seen := zones[name+"."]; !seen {
+		t.Errorf("DNSViz has not looked at %s", name)
+	}
+	if bad := strings.Contains(string(b), `"errors"`) || strings.Contains(string(b), `"warnings"`); bad == secure {
+		t.Errorf("DNSViz has something to say: %v, where it is secure: %v\n%s", bad, secure, b)
 	}
 }
 
