@@ -32,7 +32,7 @@ type Secondary struct {
 func secondaryName(i int) string { return fmt.Sprintf("ns%d.example.com", i+1) }
 
 // startSecondaries starts one of each kind of Options.Secondaries.
-func (w *World) startSecondaries(ctx context.Context) error {
+func (w *World) startSecondaries() error {
 	for i, kind := range w.Options.Secondaries {
 		k, ok := recipes.Kinds[kind]
 		if !ok {

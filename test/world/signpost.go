@@ -78,7 +78,7 @@ func (w *World) installSignpost(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := w.startSecondaries(ctx); err != nil {
+	if err := w.startSecondaries(); err != nil {
 		return err
 	}
 	for _, r := range w.Replicas {
