@@ -13,7 +13,7 @@ import (
 // no source gives.
 func TestData(t *testing.T) {
 	ids := map[string]bool{}
-	words, docs := 0, 0
+	words, docs, complete := 0, 0, 0
 	pattern := regexp.MustCompile(`^[a-z0-9*#-]+(\.[a-z0-9*#-]+){2,}$`)
 	for _, p := range All() {
 		if p.ID == "" || ids[p.ID] || p.Name == "" || len(p.Nameservers) == 0 || len(p.Sources) == 0 {
@@ -41,9 +41,14 @@ func TestData(t *testing.T) {
 			if p.Typed == "" {
 				t.Errorf("%s: a form, but not what it wants as the name", p.ID)
 			}
-			if !slices.ContainsFunc(p.Sources, func(s string) bool { return slices.Contains([]string{"own", "m365", "reread", "guide"}, s) }) {
+			if !slices.ContainsFunc(p.Sources, func(s string) bool {
+				return slices.Contains([]string{"own", "m365", "reread", "guide", "copy", "webform", "checked", "panels", "mailguide", "projects"}, s)
+			}) {
 				t.Errorf("%s: no source for its words", p.ID)
 			}
+		}
+		if p.Form.Name != "" && p.Docs != "" {
+			complete++
 		}
 		if p.Docs != "" {
 			docs++
@@ -55,8 +60,10 @@ func TestData(t *testing.T) {
 			t.Errorf("%s: a page without a source, or the other way round", p.ID)
 		}
 	}
-	if len(ids) < 30 || words < 19 || docs < 25 {
-		t.Errorf("%d providers, %d with their words, %d with a page", len(ids), words, docs)
+	// The promise is of providers that have all of it: the words of the form, whether it
+	// appends the domain, and the page.
+	if len(ids) < 47 || words < 32 || docs < 39 || complete < 32 {
+		t.Errorf("%d providers, %d with their words, %d with a page, %d with both", len(ids), words, docs, complete)
 	}
 }
 

@@ -72,7 +72,8 @@ func TestSteps(t *testing.T) {
 		{"de", "cloudflare", []string{"bei Cloudflare", `in das Feld „Name“`, `in das Feld „Target“`, "„Proxy status“ auf „DNS only“", "Speichern", "https://developers.cloudflare.com/"}},
 		{"en", "ovh", []string{"at OVHcloud", "“Sub-domain”", "id.acme.example.org. into the field “Target”, with the dot", "Save", "https://"}},
 		{"en", "strato", []string{"at STRATO", "often called Name", "field for the value, with the dot", "Save", "https://"}},
-		{"en", "easydns", []string{"at easyDNS", "“HOST”", "“Address”, with the dot", "Save"}},
+		{"en", "easydns", []string{"at easyDNS", "“HOST”", "“Address”, with the dot", "Save", "https://kb.easydns.com/"}},
+		{"en", "hurricane-electric", []string{"at Hurricane Electric", "often called Name", "often called Value", "Save"}},
 		{"tlh", "hetzner", []string{"at Hetzner", "often called Name", "often called Value", "Save", "https://"}},
 		{"en", "", []string{"whose nameservers serve it", "often called Name", "often called Value", "Save"}},
 	} {
