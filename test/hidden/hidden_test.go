@@ -124,20 +124,22 @@ func create(ctx context.Context, i int) error {
 }
 
 func ready(ctx context.Context, i int) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute) // cert-manager may hold itself up: see noneFailed
 	defer cancel()
 	_, err := w.WaitReady(ctx, namespace, fmt.Sprintf("d%d", i))
 	return err
 }
 
-// noneFailed fails unless there are so many Orders, one for each certificate, and each
-// became valid: an Order whose Challenge fails at the CA becomes invalid and stays, and
-// cert-manager makes no other one before an hour has passed.
+// noneFailed fails unless there is an Order for each of so many certificates, and every
+// Order became valid: one whose Challenge fails at the CA becomes invalid and stays. On a
+// busy machine cert-manager now and then requests a certificate a second time, from an old
+// copy of its own objects, and waits up to a minute ("found Order resource not owned by
+// this CertificateRequest"); that is an Order more.
 func noneFailed(t *testing.T, want int) {
 	t.Helper()
 	list, err := w.CM.AcmeV1().Orders(namespace).List(t.Context(), metav1.ListOptions{})
 	must(t, err)
-	if len(list.Items) != want {
+	if len(list.Items) < want {
 		t.Errorf("%d Orders for %d certificates", len(list.Items), want)
 	}
 	for _, o := range list.Items {
