@@ -31,8 +31,9 @@ type Secondary struct {
 
 func secondaryName(i int) string { return fmt.Sprintf("ns%d.example.com", i+1) }
 
-// startSecondaries starts one of each kind of Options.Secondaries.
-func (w *World) startSecondaries() error {
+// startSecondaries starts one of each kind of Options.Secondaries, and waits until each
+// has the zone.
+func (w *World) startSecondaries(ctx context.Context) error {
 	for i, kind := range w.Options.Secondaries {
 		k, ok := recipes.Kinds[kind]
 		if !ok {
@@ -42,21 +43,14 @@ func (w *World) startSecondaries() error {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return err
 		}
-		at, err := netip.ParseAddr(SecondaryAddress(i))
-		if err != nil {
-			return err
-		}
-		primary, err := netip.ParseAddr(ReplicaAddress(0))
-		if err != nil {
-			return err
-		}
-		args, err := k.Command(dir, netip.AddrPortFrom(at, 53), netip.AddrPortFrom(primary, 53), recipes.Secret)
+		at, primary := netip.MustParseAddrPort(SecondaryAddress(i)+":53"), netip.MustParseAddrPort(ReplicaAddress(0)+":53")
+		args, err := k.Command(dir, at, primary, recipes.Secret)
 		if err != nil {
 			return err
 		}
 		s := &Secondary{Process: w.process("secondary-"+kind, args[0], args[1:]...), Name: secondaryName(i), Address: SecondaryAddress(i), w: w}
 		w.Secondaries = append(w.Secondaries, s)
-		if err := w.start(s.Process); err != nil {
+		if err := s.Run(ctx); err != nil {
 			return err
 		}
 	}

@@ -78,18 +78,13 @@ func (w *World) installSignpost(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := w.startSecondaries(); err != nil {
-		return err
-	}
 	for _, r := range w.Replicas {
 		if err := r.ready(ctx); err != nil {
 			return err
 		}
 	}
-	for _, s := range w.Secondaries {
-		if err := s.ready(ctx); err != nil {
-			return err
-		}
+	if err := w.startSecondaries(ctx); err != nil {
+		return err
 	}
 	if err := w.pods(ctx); err != nil {
 		return err
