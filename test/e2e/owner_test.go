@@ -47,9 +47,9 @@ func inviteOwner(t *testing.T, args ...string) (i invited) {
 // page says that the certificate is issued.
 func TestOwnerAddsTheRecord(t *testing.T) {
 	const domain = "owner.example.com"
-	createIssuer(t, world.IssuerOptions{Name: "owner"})
-	i := inviteOwner(t, domain, "--issuer", "ClusterIssuer/owner", "--namespace", "owner")
-	createCertificate(t, "owner", "owner", "ClusterIssuer", "owner", "*."+domain, domain)
+	createIssuer(t, world.IssuerOptions{Name: "owner-page"})
+	i := inviteOwner(t, domain, "--issuer", "ClusterIssuer/owner-page", "--namespace", "owner")
+	createCertificate(t, "owner", "owner", "ClusterIssuer", "owner-page", "*."+domain, domain)
 
 	browser, stop, err := chrome.Start()
 	if err != nil {

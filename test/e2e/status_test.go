@@ -21,7 +21,7 @@ import (
 func TestStatusCommand(t *testing.T) {
 	const domain = "status.example.com"
 	status := func(args ...string) (code int, out string) {
-		s := command(t, w.Kubeconfig, append([]string{"status"}, args...)...)
+		s := command(t, w.Kubeconfig, append([]string{"status", "--group-name", world.Zone}, args...)...)
 		_ = s.cmd.Wait()
 		return s.cmd.ProcessState.ExitCode(), s.String()
 	}
@@ -114,7 +114,7 @@ func TestStatusIsAPlugin(t *testing.T) {
 		t.Fatal(err)
 	}
 	createIssuer(t, world.IssuerOptions{Name: "plugin"})
-	cmd := exec.CommandContext(t.Context(), filepath.Join(bin, "kubectl"), "signpost", "status", "-n", "kube-system", "-o", "json")
+	cmd := exec.CommandContext(t.Context(), filepath.Join(bin, "kubectl"), "signpost", "status", "--group-name", world.Zone, "-n", "kube-system", "-o", "json")
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+w.Kubeconfig, "PATH="+dir+string(os.PathListSeparator)+os.Getenv("PATH"))
 	out, err := cmd.Output()
 	if err != nil {

@@ -65,13 +65,14 @@ func (w *World) installSignpost(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.serving = []string{"--owner-keys", owners, "--owner-company", "Example Hosting Ltd", "--owner-contact", "dns@hosting.example", "--tls-cert-file", cert, "--tls-private-key-file", key, "--secure-port", "8443", "--shutdown-delay", "500ms", "--private-addresses",
+	w.serving = []string{"--tls-cert-file", cert, "--tls-private-key-file", key, "--secure-port", "8443", "--shutdown-delay", "500ms", "--private-addresses",
 		"--kubeconfig", kubeconfig, "--authentication-kubeconfig", kubeconfig, "--authorization-kubeconfig", kubeconfig}
 	for i := w.place.replica; i < w.place.replica+w.Options.Replicas; i++ {
 		args := append([]string{"--zone", Zone,
 			"--listen", ReplicaAddress(i) + ":53", "--listen", "[" + ReplicaAddress6(i) + "]:53",
 			"--identity", fmt.Sprintf("signpost-%d", i), "--redis-url", "redis://" + RedisAddress + "/0",
-			"--http-listen", ReplicaAddress(i) + ":8080", "--owner-listen", ReplicaAddress(i) + ":8090", "--owner-url", OwnerURL(i), "--bind-address", ReplicaAddress(i)}, slices.Concat(nameservers, secondaries, gateFlags())...)
+			"--http-listen", ReplicaAddress(i) + ":8080", "--owner-listen", ReplicaAddress(i) + ":8090", "--owner-url", OwnerURL(i),
+			"--owner-keys", owners, "--owner-company", "Example Hosting Ltd", "--owner-contact", "dns@hosting.example", "--bind-address", ReplicaAddress(i)}, slices.Concat(nameservers, secondaries, gateFlags())...)
 		r := &Replica{Process: w.Serve(fmt.Sprintf("signpost-%d", i), args...), w: w, index: i}
 		w.Replicas = append(w.Replicas, r)
 		if err := w.start(r.Process); err != nil {
