@@ -56,6 +56,9 @@ type view struct {
 	Allows     string
 	CAA        zone.Record // that binds the domain to the CA and account; empty if those are not known
 	CAALead    string
+
+	Persist     zone.Record // of dns-persist-01, a preview that nothing here depends on; with the CAA record
+	PersistLead string
 	Contact    template.HTML
 	Company    string
 	Invitation Invitation
@@ -106,6 +109,8 @@ func (p *Page) newView(language string, l invite.Link, path string, sight check.
 		// Without validationmethods: the same account may have names below by HTTP-01.
 		v.CAA = target.CAA(zone.Binding{CA: certificates.CA, Account: certificates.Account})
 		v.CAALead = say("caa-lead", "ca", certificates.CA, "domain", v.Domain)
+		v.Persist = target.Persist(zone.Persist{CA: certificates.CA, Account: certificates.Account, Wildcard: true})
+		v.PersistLead = say("persist-lead", "ca", certificates.CA, "domain", v.Domain)
 	}
 	v.Contact = contact(say("contact"), p.Contact)
 	v.PassOnLead = say("pass-on-lead", "date", p.Texts.date(language, l.Expires))
