@@ -53,16 +53,16 @@ type view struct {
 	RecordFor string // the sentence above the record
 	FullNote  string
 
-	Allows     string
-	CAA        zone.Record // that binds the domain to the CA and account; empty if those are not known
-	CAALead    string
+	Allows  string
+	CAA     zone.Record // that binds the domain to the CA and account; empty if those are not known
+	CAALead string
 
 	Persist     zone.Record // of dns-persist-01, a preview that nothing here depends on; with the CAA record
 	PersistLead string
-	Contact    template.HTML
-	Company    string
-	Invitation Invitation
-	PassOnLead string
+	Contact     template.HTML
+	Company     string
+	Invitation  Invitation
+	PassOnLead  string
 }
 
 type otherLanguage struct{ Tag, Name string }
