@@ -19,19 +19,20 @@ var rooms = map[string][]string{
 	"":                   {"internal/cli"},
 	"internal/cli":       {"internal/server", "internal/status", "internal/web", "internal/invite", "internal/ownerpage", "internal/check", "internal/cluster", "internal/schedule", "internal/zone", "internal/version", "solver"},
 	"internal/server":    {"internal/gate", "internal/status", "internal/web", "internal/invite", "internal/ownerpage", "solver", "dnsserve", "internal/check", "internal/cluster", "internal/store", "internal/zone", "internal/version"},
-	"internal/ownerpage": {"internal/check", "internal/invite", "internal/provider", "internal/zone"}, // faces the Internet: not status, not cluster
+	"internal/ownerpage": {"internal/check", "internal/invite", "internal/provider", "internal/text", "internal/zone"}, // faces the Internet: not status, not cluster
 	"internal/web":       {"internal/status", "internal/check", "internal/cluster", "internal/zone"},
 	"internal/status":    {"internal/check", "internal/cluster", "internal/schedule", "internal/store", "internal/zone"},
 	"internal/gate":      {"internal/check", "internal/cluster", "internal/schedule", "internal/zone"},
 	"solver":             {"internal/check", "internal/cluster", "internal/schedule", "internal/store", "internal/zone"},
 	"dnsserve":           {"internal/zone"},
 	"internal/check":     {"internal/provider", "internal/zone"},
-	"internal/provider":  {"internal/zone"},
+	"internal/provider":  {"internal/text", "internal/zone"},
 	"internal/invite":    {"internal/zone"}, // pure: what signs links has no view of anything else
 	"internal/cluster":   {"internal/zone"},
 	"internal/store":     {"internal/zone"},
 	"internal/zone":      nil,
 	"internal/schedule":  nil,
+	"internal/text":      nil,
 	"internal/version":   nil,
 	"internal/dnstest":   {"internal/redistest"}, // its free ports
 	"internal/poll":      nil,

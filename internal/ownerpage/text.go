@@ -13,10 +13,11 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/signpost-acme/signpost/internal/provider"
+	"github.com/signpost-acme/signpost/internal/text"
 )
 
 // English is the language of those for whom there is no other.
-const English = provider.English
+const English = text.English
 
 // Texts are the sentences by language and key.
 type Texts map[string]map[string]string
@@ -25,25 +26,7 @@ type Texts map[string]map[string]string
 var textFiles embed.FS
 
 // Known returns the texts that come with the program.
-func Known() Texts {
-	t := Texts{}
-	files, err := textFiles.ReadDir("text")
-	if err != nil {
-		panic(err)
-	}
-	for _, f := range files {
-		sentences := map[string]string{}
-		b, err := textFiles.ReadFile("text/" + f.Name())
-		if err == nil {
-			err = yaml.UnmarshalStrict(b, &sentences)
-		}
-		if err != nil {
-			panic(fmt.Sprintf("text/%s: %v", f.Name(), err)) // a test reads them
-		}
-		t[strings.TrimSuffix(f.Name(), ".yaml")] = sentences
-	}
-	return t
-}
+func Known() Texts { return text.Read(textFiles) }
 
 // languageName is a file's, without .yaml: a language tag of BCP 47.
 var languageName = regexp.MustCompile(`^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$`)
@@ -84,44 +67,27 @@ func (t Texts) add(language string, sentences map[string]string) error {
 	all, providers := maps.Clone(t[English]), map[string]string{}
 	maps.Copy(all, t[language])
 	for _, key := range slices.Sorted(maps.Keys(sentences)) {
-		text := sentences[key]
+		sentence := sentences[key]
 		if rest, ok := strings.CutPrefix(key, providerKey); ok {
-			providers[rest] = text
+			providers[rest] = sentence
 			continue
 		}
 		english, ok := t[English][key]
 		switch {
 		case !ok:
 			return fmt.Errorf("there is no sentence %q", key)
-		case !slices.Equal(placeholders(text), placeholders(english)):
-			return fmt.Errorf("%s: has the placeholders %q, and English has %q", key, placeholders(text), placeholders(english))
+		case !slices.Equal(text.Placeholders(sentence), text.Placeholders(english)):
+			return fmt.Errorf("%s: has the placeholders %q, and English has %q", key, text.Placeholders(sentence), text.Placeholders(english))
 		}
-		all[key] = text
+		all[key] = sentence
 	}
 	t[language] = all
 	return provider.Translate(language, providers)
 }
 
-var placeholder = regexp.MustCompile(`\{[a-z-]*\}`)
-
-func placeholders(s string) []string {
-	all := placeholder.FindAllString(s, -1)
-	slices.Sort(all)
-	return slices.Compact(all)
-}
-
-// say fills in a sentence: pairs are placeholders and what to put there, which is not
-// looked at for placeholders, and not escaped for any markup.
+// say fills in a sentence. See text.Say.
 func (t Texts) say(language, key string, pairs ...string) string {
-	sentences, ok := t[language]
-	if !ok {
-		sentences = t[English]
-	}
-	pairs = slices.Clone(pairs)
-	for i := 0; i < len(pairs); i += 2 {
-		pairs[i] = "{" + pairs[i] + "}"
-	}
-	return strings.NewReplacer(pairs...).Replace(sentences[key])
+	return text.Say(t, language, key, pairs...)
 }
 
 // Has reports whether there is a language.

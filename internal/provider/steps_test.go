@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/signpost-acme/signpost/internal/text"
 	"github.com/signpost-acme/signpost/internal/zone"
 )
 
@@ -32,7 +33,7 @@ func TestTexts(t *testing.T) {
 			t.Errorf("%s has other sentences than English", language)
 		}
 		for key, s := range sentences {
-			if s == "" || !slices.Equal(placeholders(s), placeholders(texts[English][key])) {
+			if s == "" || !slices.Equal(text.Placeholders(s), text.Placeholders(texts[English][key])) {
 				t.Errorf("%s, %s: %q has other placeholders than English", language, key, s)
 			}
 		}

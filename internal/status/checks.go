@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/signpost-acme/signpost/internal/check"
 	"github.com/signpost-acme/signpost/internal/schedule"
 )
@@ -40,11 +42,11 @@ type checked struct {
 // its own. cas are who issues for them.
 func (c *Collector) wish(domains []Domain, cas map[string]ca) {
 	now := time.Now()
-	wishes := make(map[string]wish, len(domains))
+	wishes, keys := make(map[string]wish, len(domains)), make(map[uuid.UUID]string, len(domains))
 	for i := range domains {
 		d := &domains[i]
 		n := c.names.of(d.Scope, d.Name)
-		wishes[n.key] = wish{n, cas[n.key], attentionOf(d)}
+		wishes[n.key], keys[n.target.ID] = wish{n, cas[n.key], attentionOf(d)}, n.key
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -82,7 +84,7 @@ func (c *Collector) wish(domains []Domain, cas map[string]ca) {
 		}
 	}
 	c.memory.forget(func(subject string) bool { _, wanted := wishes[subject]; return wanted || subject == theServer })
-	c.wishes = wishes
+	c.wishes, c.keys = wishes, keys
 }
 
 // check is a turn: of the delegation, or of a domain.

@@ -107,10 +107,11 @@ type Collector struct {
 
 	mu     sync.Mutex
 	shown  Snapshot
-	server []check.Finding    // the delegation
-	wishes map[string]wish    // by scope/domain
-	domain map[string]checked // by scope/domain
-	memory memory             // by scope/domain, and theServer
+	server []check.Finding      // the delegation
+	wishes map[string]wish      // by scope/domain
+	keys   map[uuid.UUID]string // scope/domain of each target
+	domain map[string]checked   // by scope/domain
+	memory memory               // by scope/domain, and theServer
 	crowd  crowd
 	news   bool // something else was found than is shown
 

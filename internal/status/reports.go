@@ -6,8 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/signpost-acme/signpost/internal/check"
 	"github.com/signpost-acme/signpost/internal/store"
 )
@@ -54,16 +52,9 @@ func (c *Collector) hear(ctx context.Context) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.heard = found.Until
-	if len(found.New) == 0 {
-		return
-	}
-	keys := make(map[uuid.UUID]string, len(c.wishes))
-	for key, w := range c.wishes {
-		keys[w.target.ID] = key
-	}
 	for id, data := range found.New {
 		var r report
-		key, wanted := keys[id]
+		key, wanted := c.keys[id]
 		if !wanted || json.Unmarshal(data, &r) != nil || !r.At.After(c.domain[key].at) {
 			continue
 		}
