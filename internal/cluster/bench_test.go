@@ -18,7 +18,7 @@ func BenchmarkRequests(b *testing.B) {
 				objects = append(objects, issuerIn(fmt.Sprint("n", i), "i", fmt.Sprint("https://ca.example/acct/n", i), http01()))
 			}
 			for i := range 90 {
-				r := request(fmt.Sprint("r", i), csr(b, "", nil, fmt.Sprintf("n%d.example.com", i)))
+				r := aRequest(fmt.Sprint("r", i), csr(b, "", nil, fmt.Sprintf("n%d.example.com", i)))
 				r.Spec.IssuerRef.Kind, r.Spec.IssuerRef.Name, r.UID, r.ResourceVersion = "ClusterIssuer", "strict", types.UID(fmt.Sprint(i)), fmt.Sprint(i+1)
 				objects = append(objects, r)
 			}

@@ -31,14 +31,13 @@ type Certificate struct {
 // Certificates returns those that use us, sorted by namespace and name, with the
 // names that cert-manager's own selection gives to us.
 func (x *Cluster) Certificates() (list []Certificate) {
-	x.certificateMemo.renew(x.issuersChanged.Load(), func(remembered remembering[Certificate]) {
-		for _, o := range x.certificates.list() {
-			c := o.(*cmv1.Certificate)
-			if known, ok := remembered(c, func() (Certificate, bool) { return x.certificate(c) }); ok {
-				list = append(list, known)
-			}
+	issuers := x.issuersChanged.Load()
+	for _, o := range x.certificates.list() {
+		c := o.(*certificate)
+		if known := c.memo.of(issuers, func() (Certificate, bool) { return x.certificate(c) }); known != nil {
+			list = append(list, *known)
 		}
-	})
+	}
 	slices.SortFunc(list, func(a, b Certificate) int {
 		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
 	})
@@ -46,13 +45,14 @@ func (x *Cluster) Certificates() (list []Certificate) {
 }
 
 // certificate returns ok false for a Certificate that has nothing to do with us.
-func (x *Cluster) certificate(c *cmv1.Certificate) (out Certificate, ok bool) {
-	ref := refIn(c.Namespace, c.Spec.IssuerRef.Kind, c.Spec.IssuerRef.Name)
+func (x *Cluster) certificate(c *certificate) (out Certificate, ok bool) {
+	issuer := c.issuer.Value()
+	ref := refIn(c.Namespace, issuer.Kind, issuer.Name)
 	i, ok := x.issuer(ref)
-	if !ok || i.acme == nil || foreign(c.Spec.IssuerRef.Group) {
+	if !ok || i.acme == nil || foreign(issuer.Group) {
 		return out, false
 	}
-	n := orderedNames(c.Spec.DNSNames, c.Spec.CommonName, c.Spec.IPAddresses)
+	n := c.names
 	n.dns = n.dns[:min(len(n.dns), MaxNames)] // one with more is never issued
 	dnsNames := x.config.selected(i.acme.Solvers, c.Labels, n.dns)
 	scope := x.scope(ref.Kind, c.Namespace)
@@ -62,7 +62,11 @@ func (x *Cluster) certificate(c *cmv1.Certificate) (out Certificate, ok bool) {
 	if len(dnsNames) == 0 {
 		return out, false
 	}
-	return newCertificate(c, ref, i, scope, dnsNames), true
+	return Certificate{
+		Namespace: c.Namespace, Name: c.Name, Secret: c.secret, DNSNames: dnsNames,
+		Scope: scope, Issuer: ref.Kind + "/" + ref.Name, Directory: i.acme.Server, Account: i.account, IssuerReady: i.ready,
+		Ready: c.ready, Reason: c.reason, NotAfter: c.notAfter, RenewalTime: c.renewal,
+	}, true
 }
 
 // Scopes returns the scopes that targets are known to be wanted in, sorted.
@@ -78,28 +82,6 @@ func (x *Cluster) Scopes() []string {
 // FollowsCertificates reports whether Certificates has read everything.
 func (x *Cluster) FollowsCertificates() bool {
 	return x.certificates.synced() && x.issuers.synced() && x.clusterIssuers.synced()
-}
-
-func newCertificate(c *cmv1.Certificate, ref IssuerRef, i issuer, scope string, dnsNames []string) Certificate {
-	out := Certificate{
-		Namespace: c.Namespace, Name: c.Name, Secret: c.Spec.SecretName, DNSNames: dnsNames,
-		Scope: scope, Issuer: ref.Kind + "/" + ref.Name, Directory: i.acme.Server, Account: i.account, IssuerReady: i.ready,
-	}
-	for _, condition := range c.Status.Conditions {
-		if condition.Type == cmv1.CertificateConditionReady {
-			out.Ready = condition.Status == cmmeta.ConditionTrue
-			if !out.Ready {
-				out.Reason = condition.Message
-			}
-		}
-	}
-	if t := c.Status.NotAfter; t != nil {
-		out.NotAfter = &t.Time
-	}
-	if t := c.Status.RenewalTime; t != nil {
-		out.RenewalTime = &t.Time
-	}
-	return out
 }
 
 // IsReady reports whether a Certificate is Ready as it is specified now, and not

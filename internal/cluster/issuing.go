@@ -1,7 +1,6 @@
 package cluster
 
 import (
-	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -18,17 +17,17 @@ const ahead = time.Minute
 func (x *Cluster) Issuing() (list []Wanted) {
 	var requested map[revision]bool
 	for _, c := range x.issuing.of(x) {
-		if !startedIssuing(c, time.Now().Add(-ahead)) || foreign(c.Spec.IssuerRef.Group) {
+		issuer := c.issuer.Value()
+		if !c.startedIssuing(time.Now().Add(-ahead)) || foreign(issuer.Group) {
 			continue
 		}
 		if requested == nil {
 			requested = x.requested()
 		}
-		if requested[revision{c.Namespace, c.Name, nextRevision(c)}] {
+		if requested[revision{c.Namespace, c.Name, c.revision}] {
 			continue
 		}
-		n := orderedNames(c.Spec.DNSNames, c.Spec.CommonName, c.Spec.IPAddresses)
-		w, _ := x.wanted(refIn(c.Namespace, c.Spec.IssuerRef.Kind, c.Spec.IssuerRef.Name), c.Namespace, c.Labels, n)
+		w, _ := x.wanted(refIn(c.Namespace, issuer.Kind, issuer.Name), c.Namespace, c.Labels, c.names)
 		if len(w.Targets)+len(w.Others) > 0 {
 			list = append(list, w)
 		}
@@ -42,17 +41,17 @@ type issuing struct{ last atomic.Pointer[issuingAt] }
 
 type issuingAt struct {
 	changes uint64
-	list    []*cmv1.Certificate
+	list    []*certificate
 }
 
-func (m *issuing) of(x *Cluster) []*cmv1.Certificate {
+func (m *issuing) of(x *Cluster) []*certificate {
 	changes := x.Changes()
 	if known := m.last.Load(); known != nil && known.changes == changes {
 		return known.list
 	}
 	now := &issuingAt{changes: changes}
 	for _, o := range x.certificates.list() {
-		if c := o.(*cmv1.Certificate); isIssuing(c) {
+		if c := o.(*certificate); c.issuing {
 			now.list = append(now.list, c)
 		}
 	}
@@ -74,16 +73,14 @@ func nextRevision(c *cmv1.Certificate) string {
 func (x *Cluster) requested() map[revision]bool {
 	out := map[revision]bool{}
 	for _, o := range x.requests.list() {
-		r := o.(*cmv1.CertificateRequest)
-		out[revision{r.Namespace, r.Annotations[cmv1.CertificateNameKey], r.Annotations[cmv1.CertificateRequestRevisionAnnotationKey]}] = true
+		r := o.(*request)
+		out[revision{r.Namespace, r.certificate, r.revision}] = true
 	}
 	return out
 }
 
 // startedIssuing reports whether a Certificate is being issued, and that only began
 // after a time.
-func startedIssuing(c *cmv1.Certificate, after time.Time) bool {
-	return isIssuing(c) && slices.ContainsFunc(c.Status.Conditions, func(condition cmv1.CertificateCondition) bool {
-		return condition.Type == cmv1.CertificateConditionIssuing && (condition.LastTransitionTime == nil || condition.LastTransitionTime.After(after))
-	})
+func (c *certificate) startedIssuing(after time.Time) bool {
+	return c.issuing && (c.since.IsZero() || c.since.After(after))
 }

@@ -62,8 +62,8 @@ func (x *Cluster) load(ctx context.Context, k *kind, namespace string) error {
 	err := pager.New(func(ctx context.Context, opts metav1.ListOptions) (runtime.Object, error) {
 		return k.lister(ctx, namespace, opts)
 	}).EachListItem(ctx, metav1.ListOptions{}, func(o runtime.Object) error {
-		stripped, err := strip(o)
-		list = append(list, stripped)
+		kept, err := keep(o)
+		list = append(list, kept)
 		return err
 	})
 	if err != nil {

@@ -1,9 +1,11 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,42 +38,28 @@ func (x *Cluster) Requests() (list []Request) {
 	if !x.Ready() {
 		return nil
 	}
-	x.requestMemo.renew(x.issuersChanged.Load(), func(remembered remembering[Request]) {
-		add := func(o metav1.Object, request func() (Request, bool)) {
-			if r, ok := remembered(o, request); ok {
-				list = append(list, r)
-			}
+	issuers := x.issuersChanged.Load()
+	for _, o := range slices.Concat(x.requests.list(), x.signingRequests.list()) {
+		r := o.(*request)
+		if r.names == nil {
+			continue
 		}
-		for _, o := range x.requests.list() {
-			r := o.(*cmv1.CertificateRequest)
-			add(r, func() (Request, bool) { return x.request(r) })
+		if known := r.memo.of(issuers, func() (Request, bool) { return x.request(r) }); known != nil {
+			list = append(list, *known)
 		}
-		for _, o := range x.signingRequests.list() {
-			r := o.(*certificatesv1.CertificateSigningRequest)
-			add(r, func() (Request, bool) { return x.signingRequest(r) })
-		}
-	})
+	}
 	return list
 }
 
 // FollowsRequests reports whether Requests has read everything.
 func (x *Cluster) FollowsRequests() bool { return x.requests.synced() }
 
-func (x *Cluster) request(r *cmv1.CertificateRequest) (out Request, ok bool) {
-	if foreign(r.Spec.IssuerRef.Group) {
-		return out, false
-	}
-	state := stateOf(r)
-	if state.done {
-		return out, false
-	}
-	n, ok := x.parsed.names(r.UID, r.Spec.Request)
-	if !ok {
-		return out, false
-	}
-	w, known := x.wanted(refIn(r.Namespace, r.Spec.IssuerRef.Kind, r.Spec.IssuerRef.Name), r.Namespace, r.Labels, n)
-	return Request{Wanted: w, Namespace: r.Namespace, Name: r.Name, UID: r.UID, Denied: state.denied,
-		Certificate: r.Annotations[cmv1.CertificateNameKey], Since: r.CreationTimestamp.Time}, known && w.Ours()
+func (x *Cluster) request(r *request) (out Request, ok bool) {
+	issuer := r.issuer.Value()
+	namespace := cmp.Or(r.Namespace, issuer.Namespace, x.config.Namespace) // where its Order will be
+	w, known := x.wanted(issuer, namespace, r.Labels, *r.names)
+	return Request{Wanted: w, Namespace: r.Namespace, Name: r.Name, UID: r.UID, Denied: r.denied, Signing: r.signing,
+		Certificate: r.certificate, Since: r.CreationTimestamp.Time}, known && w.Ours()
 }
 
 // requestState is what cert-manager says about a CertificateRequest.
@@ -92,39 +80,6 @@ func stateOf(r *cmv1.CertificateRequest) (s requestState) {
 		}
 	}
 	return s
-}
-
-// The signers of cert-manager: <plural kind>.cert-manager.io/<name>, for an Issuer
-// <namespace>.<name>.
-const (
-	signerIssuer        = "issuers.cert-manager.io/"
-	signerClusterIssuer = "clusterissuers.cert-manager.io/"
-)
-
-func (x *Cluster) signingRequest(r *certificatesv1.CertificateSigningRequest) (out Request, ok bool) {
-	if len(r.Status.Certificate) > 0 {
-		return out, false
-	}
-	for _, c := range r.Status.Conditions {
-		if c.Type == certificatesv1.CertificateFailed || c.Type == certificatesv1.CertificateDenied {
-			return out, false
-		}
-	}
-	ref, namespace := IssuerRef{Kind: kindClusterIssuer}, x.config.Namespace // where its Order will be
-	if name, ok := strings.CutPrefix(r.Spec.SignerName, signerClusterIssuer); ok {
-		ref.Name = name
-	} else if name, ok := strings.CutPrefix(r.Spec.SignerName, signerIssuer); ok {
-		namespace, name, _ = strings.Cut(name, ".")
-		ref = IssuerRef{Kind: kindIssuer, Namespace: namespace, Name: name}
-	} else {
-		return out, false
-	}
-	n, ok := x.parsed.names(r.UID, r.Spec.Request)
-	if !ok {
-		return out, false
-	}
-	w, known := x.wanted(ref, namespace, r.Labels, n)
-	return Request{Wanted: w, Name: r.Name, UID: r.UID, Since: r.CreationTimestamp.Time, Signing: true}, known && w.Ours()
 }
 
 // NudgeRequest makes cert-manager retry the Order of a request at once, instead of

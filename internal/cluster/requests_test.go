@@ -17,7 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-func request(name string, text []byte, conditions ...cmv1.CertificateRequestCondition) *cmv1.CertificateRequest {
+func aRequest(name string, text []byte, conditions ...cmv1.CertificateRequestCondition) *cmv1.CertificateRequest {
 	return &cmv1.CertificateRequest{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "web", Name: name, UID: types.UID("uid-" + name), Annotations: map[string]string{cmv1.CertificateNameKey: "cert"}},
 		Spec:       cmv1.CertificateRequestSpec{Request: text, IssuerRef: cmmeta.IssuerReference{Kind: "Issuer", Name: "mine"}},
@@ -50,28 +50,28 @@ func TestRequests(t *testing.T) {
 		denied  bool
 		domains string
 	}{
-		{request: request("new", text), is: true, domains: "example.com"},
-		{request: request("approved", text, approved), is: true, domains: "example.com"},
-		{request: request("denied", text, approved, pending(noOrder)), is: true, denied: true, domains: "example.com"},
-		{request: request("ordered", text, approved, pending("Waiting on certificate issuance from order web/cert-1-123: \"pending\"")), is: true, domains: "example.com"},
-		{request: request("issued", text, ready("True", "Issued", "")), is: false},
-		{request: request("failed", text, ready("False", "Failed", "")), is: false},
-		{request: request("ready-denied", text, ready("False", "Denied", "")), is: false},
-		{request: request("condition-denied", text, condition(cmv1.CertificateRequestConditionDenied)), is: false},
-		{request: request("invalid", text, pending(noOrder), condition(cmv1.CertificateRequestConditionInvalidRequest)), is: false},
-		{request: request("garbage", []byte("garbage")), is: false},
-		{request: request("no-csr", []byte("-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n")), is: false},
-		{request: request("empty", nil), is: false},
-		{request: request("common-name", csr(t, "a.example.com", nil)), is: true, domains: "a.example.com"},
-		{request: request("capitals", csr(t, "", nil, "A.Example.com", "*.a.example.com")), is: true, domains: "a.example.com"},
-		{request: request("bad-name", csr(t, "", nil, "x.acme.example.com")), is: true},
-		{request: request("only-ip", csr(t, "", []net.IP{net.IPv4(192, 0, 2, 1)})), is: false},
-		{request: change(request("other-group", text), func(r *cmv1.CertificateRequest) { r.Spec.IssuerRef.Group = "other.example.com" }), is: false},
-		{request: change(request("our-group", text), func(r *cmv1.CertificateRequest) { r.Spec.IssuerRef.Group = "cert-manager.io" }), is: true, domains: "example.com"},
-		{request: change(request("http01", text), func(r *cmv1.CertificateRequest) { r.Spec.IssuerRef.Name = "http01" }), is: false},
-		{request: change(request("missing", text), func(r *cmv1.CertificateRequest) { r.Spec.IssuerRef.Name = "missing" }), is: false},
-		{request: change(request("labels", text), func(r *cmv1.CertificateRequest) { r.Spec.IssuerRef.Name = "labels" }), is: false},
-		{request: change(request("labels-match", text), func(r *cmv1.CertificateRequest) {
+		{request: aRequest("new", text), is: true, domains: "example.com"},
+		{request: aRequest("approved", text, approved), is: true, domains: "example.com"},
+		{request: aRequest("denied", text, approved, pending(noOrder)), is: true, denied: true, domains: "example.com"},
+		{request: aRequest("ordered", text, approved, pending("Waiting on certificate issuance from order web/cert-1-123: \"pending\"")), is: true, domains: "example.com"},
+		{request: aRequest("issued", text, ready("True", "Issued", "")), is: false},
+		{request: aRequest("failed", text, ready("False", "Failed", "")), is: false},
+		{request: aRequest("ready-denied", text, ready("False", "Denied", "")), is: false},
+		{request: aRequest("condition-denied", text, condition(cmv1.CertificateRequestConditionDenied)), is: false},
+		{request: aRequest("invalid", text, pending(noOrder), condition(cmv1.CertificateRequestConditionInvalidRequest)), is: false},
+		{request: aRequest("garbage", []byte("garbage")), is: false},
+		{request: aRequest("no-csr", []byte("-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n")), is: false},
+		{request: aRequest("empty", nil), is: false},
+		{request: aRequest("common-name", csr(t, "a.example.com", nil)), is: true, domains: "a.example.com"},
+		{request: aRequest("capitals", csr(t, "", nil, "A.Example.com", "*.a.example.com")), is: true, domains: "a.example.com"},
+		{request: aRequest("bad-name", csr(t, "", nil, "x.acme.example.com")), is: true},
+		{request: aRequest("only-ip", csr(t, "", []net.IP{net.IPv4(192, 0, 2, 1)})), is: false},
+		{request: change(aRequest("other-group", text), func(r *cmv1.CertificateRequest) { r.Spec.IssuerRef.Group = "other.example.com" }), is: false},
+		{request: change(aRequest("our-group", text), func(r *cmv1.CertificateRequest) { r.Spec.IssuerRef.Group = "cert-manager.io" }), is: true, domains: "example.com"},
+		{request: change(aRequest("http01", text), func(r *cmv1.CertificateRequest) { r.Spec.IssuerRef.Name = "http01" }), is: false},
+		{request: change(aRequest("missing", text), func(r *cmv1.CertificateRequest) { r.Spec.IssuerRef.Name = "missing" }), is: false},
+		{request: change(aRequest("labels", text), func(r *cmv1.CertificateRequest) { r.Spec.IssuerRef.Name = "labels" }), is: false},
+		{request: change(aRequest("labels-match", text), func(r *cmv1.CertificateRequest) {
 			r.Spec.IssuerRef.Name, r.Labels = "labels", map[string]string{"a": "1"}
 		}), is: true, domains: "example.com"},
 	} {
@@ -144,7 +144,7 @@ func TestSigningRequests(t *testing.T) {
 // A nudge changes an annotation of the one object that is meant, and nothing else.
 func TestNudgeRequest(t *testing.T) {
 	text := csr(t, "", nil, "example.com")
-	w := newWorld(t, nil, request("r", text), issuerIn("web", "mine", uriA, ours("")),
+	w := newWorld(t, nil, aRequest("r", text), issuerIn("web", "mine", uriA, ours("")),
 		&certificatesv1.CertificateSigningRequest{ObjectMeta: metav1.ObjectMeta{Name: "s", UID: "uid-s"}})
 	ctx := context.Background()
 	for _, r := range []Request{{Namespace: "web", Name: "r", UID: "uid-r"}, {Name: "s", UID: "uid-s", Signing: true}, {Namespace: "web", Name: "gone", UID: "x"}} {
@@ -206,7 +206,7 @@ func TestIssuing(t *testing.T) {
 		}
 	}
 	of := func(name, revision string) *cmv1.CertificateRequest {
-		r := request(name+"-"+revision, nil)
+		r := aRequest(name+"-"+revision, nil)
 		r.Annotations = map[string]string{cmv1.CertificateNameKey: name, cmv1.CertificateRequestRevisionAnnotationKey: revision}
 		return r
 	}
@@ -252,7 +252,7 @@ func TestChanged(t *testing.T) {
 		drain()
 	}
 	drain()
-	_, _ = w.cm.CertmanagerV1().CertificateRequests("web").Create(ctx, request("r", nil), metav1.CreateOptions{})
+	_, _ = w.cm.CertmanagerV1().CertificateRequests("web").Create(ctx, aRequest("r", nil), metav1.CreateOptions{})
 	changed("a request")
 	_, _ = w.cm.CertmanagerV1().Issuers("web").Update(ctx, issuerIn("web", "mine", uriB, ours("")), metav1.UpdateOptions{})
 	changed("an Issuer's account")
@@ -260,21 +260,10 @@ func TestChanged(t *testing.T) {
 	changed("an Issuer's end")
 }
 
-func TestParsedIsBounded(t *testing.T) {
-	var p parsed
-	text := []byte("garbage")
-	for i := range maxParsed + 10 {
-		p.names(types.UID(string(rune(i))), text)
-	}
-	if len(p.what) > maxParsed {
-		t.Errorf("%d are remembered", len(p.what))
-	}
-}
-
 // What is remembered of requests follows every change, of themselves and of Issuers.
 func TestRequestsFollowChanges(t *testing.T) {
 	text := csr(t, "", nil, "example.com")
-	r := request("r", text)
+	r := aRequest("r", text)
 	r.ResourceVersion = "1"
 	w := newWorld(t, nil, r, issuerIn("web", "mine", uriA, ours("")))
 	ctx, requests, issuers := context.Background(), w.cm.CertmanagerV1().CertificateRequests("web"), w.cm.CertmanagerV1().Issuers("web")
@@ -287,7 +276,7 @@ func TestRequestsFollowChanges(t *testing.T) {
 		})
 	}
 	is("a request", func(l []Request) bool { return len(l) == 1 && !l[0].Denied })
-	denied := request("r", text, ready("False", "Pending", noOrder))
+	denied := aRequest("r", text, ready("False", "Pending", noOrder))
 	denied.ResourceVersion = "2"
 	_, _ = requests.Update(ctx, denied, metav1.UpdateOptions{})
 	is("it is denied", func(l []Request) bool { return len(l) == 1 && l[0].Denied })
@@ -300,5 +289,5 @@ func TestRequestsFollowChanges(t *testing.T) {
 	_, _ = issuers.Create(ctx, issuerIn("web", "mine", uriA, ours("")), metav1.CreateOptions{})
 	is("and made again", func(l []Request) bool { return len(l) == 1 })
 	_ = requests.Delete(ctx, "r", metav1.DeleteOptions{})
-	is("it is gone", func(l []Request) bool { return len(l) == 0 && len(w.requestMemo.last.Load().known) == 0 })
+	is("it is gone", func(l []Request) bool { return len(l) == 0 })
 }

@@ -70,12 +70,8 @@ type Cluster struct {
 	issuers         kind
 	clusterIssuers  kind
 
-	parsed parsed
-	strict tenants
-
-	requestMemo     memo[Request]
-	certificateMemo memo[Certificate]
-	issuing         issuing
+	strict  tenants
+	issuing issuing
 
 	issuersChanged atomic.Uint64 // how often, so far
 	changes        atomic.Uint64 // of everything
@@ -117,7 +113,7 @@ func newCluster(c Config, kube kubernetes.Interface, cm cmclient.Interface) (*Cl
 	}
 	for _, k := range x.kinds() {
 		_ = k.informer.SetWatchErrorHandlerWithContext(func(context.Context, *cache.Reflector, error) {}) // already logged by follow
-		_ = k.informer.SetTransform(strip)
+		_ = k.informer.SetTransform(keep)
 	}
 	for _, k := range []kind{x.challenges, x.requests, x.signingRequests, x.certificates, x.issuers, x.clusterIssuers} {
 		if k.informer == nil {
