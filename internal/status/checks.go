@@ -109,7 +109,7 @@ func (c *Collector) check(ctx context.Context, key string) schedule.Next {
 	same := c.unchanged(limited, w, known)
 	findings := known.findings
 	if !same {
-		findings = c.Checker.Domain(limited, w.domain.Scope, w.domain.Name, check.CA{Identities: c.cas.identities(limited, w.ca.directory), AccountURI: w.ca.account})
+		findings = c.Checker.Domain(limited, w.target.Scope, w.target.Domain, check.CA{Identities: c.cas.identities(limited, w.ca.directory), AccountURI: w.ca.account})
 	}
 	if ctx.Err() != nil { // it was ended, and has found nothing
 		return schedule.Next{Done: true}

@@ -167,9 +167,6 @@ func (c *Collector) round(ctx context.Context) {
 	s.Server = slices.Concat(installation, c.server)
 	if c.news && !c.built.now { // what is shown already must not be changed
 		s.Domains = slices.Clone(s.Domains)
-		for i := range s.Domains {
-			s.Domains[i].Certificates = slices.Clone(s.Domains[i].Certificates)
-		}
 	}
 	if c.news || c.built.now {
 		for i := range s.Domains {
@@ -178,7 +175,7 @@ func (c *Collector) round(ctx context.Context) {
 			d.Checks, d.Doubt = c.domain[key].findings, c.memory.doubt(key)
 			d.CA, d.Account = c.cas.binding(c.wishes[key].ca)
 		}
-		Foresee(s.Domains, s.At)
+		foresee(s.Domains, s.At, c.built.now)
 	}
 	c.news = false
 	c.shown = s

@@ -74,7 +74,7 @@ func verdictOf(d *Domain) verdict {
 }
 
 // forecast puts a verdict and the dates of a certificate together.
-func forecast(c Certificate, v verdict, now time.Time) Forecast {
+func forecast(c *Certificate, v verdict, now time.Time) Forecast {
 	f := Forecast{Outlook: Renewing, Renewal: c.RenewalTime, Outage: c.NotAfter}
 	if v.state != OK {
 		f.Because, f.Domain = v.because, v.domain
@@ -97,10 +97,13 @@ func forecast(c Certificate, v verdict, now time.Time) Forecast {
 // Foresee makes the forecast of every certificate in a list of domains, from what is
 // known of all the domains that each is for. Of a certificate for several domains every
 // copy gets the same.
-func Foresee(domains []Domain, now time.Time) {
-	type key struct{ namespace, name string }
-	verdicts := map[key]verdict{}
-	worsen := func(k key, v verdict) {
+func Foresee(domains []Domain, now time.Time) { foresee(domains, now, true) }
+
+// foresee is Foresee for lists of certificates that may be changed, if they are own, and
+// may not, if somebody reads them.
+func foresee(domains []Domain, now time.Time, own bool) {
+	verdicts := map[certificateKey]verdict{}
+	worsen := func(k certificateKey, v verdict) {
 		if known, ok := verdicts[k]; !ok || v.state.Worse(known.state) {
 			verdicts[k] = v
 		}
@@ -109,18 +112,25 @@ func Foresee(domains []Domain, now time.Time) {
 		d := &domains[i]
 		v := verdictOf(d)
 		for _, c := range d.Certificates {
-			worsen(key{c.Namespace, c.Name}, v)
+			worsen(certificateKey{c.Namespace, c.Name}, v)
 		}
 		for _, r := range d.Requests {
 			if r.Refused != "" && r.Certificate != "" {
-				worsen(key{r.Namespace, r.Certificate}, verdict{Failed, becauseRefused, d.Name})
+				worsen(certificateKey{r.Namespace, r.Certificate}, verdict{Failed, becauseRefused, d.Name})
 			}
 		}
 	}
 	for i := range domains {
-		for j := range domains[i].Certificates {
-			c := &domains[i].Certificates[j]
-			c.Forecast = forecast(*c, verdicts[key{c.Namespace, c.Name}], now)
+		d := &domains[i]
+		for j, copied := 0, own; j < len(d.Certificates); j++ {
+			f := forecast(&d.Certificates[j], verdicts[certificateKey{d.Certificates[j].Namespace, d.Certificates[j].Name}], now)
+			if f == d.Certificates[j].Forecast {
+				continue
+			}
+			if !copied {
+				d.Certificates, copied = slices.Clone(d.Certificates), true
+			}
+			d.Certificates[j].Forecast = f
 		}
 	}
 }

@@ -8,9 +8,17 @@ import (
 
 // named is what follows from a name alone. It is never changed.
 type named struct {
-	domain Domain // without what is known of it
-	key    string
-	target zone.Target
+	key     string // Domain.key
+	target  zone.Target
+	unicode string // where it differs
+	why     string // of its record
+}
+
+// domain returns the entry for it, without what is known of it.
+func (n *named) domain() Domain {
+	t := &n.target
+	return Domain{Name: t.Domain, Unicode: n.unicode, Scope: t.Scope, id: t.ID,
+		Record: zone.Record{Name: t.Challenge, Type: "CNAME", Value: t.Name, Why: n.why}}
 }
 
 type nameIn struct{ scope, name string }
@@ -30,16 +38,18 @@ func (n *names) next() {
 // done ends a round: all that it asked for is remembered.
 func (n *names) done() { n.before = nil }
 
-// of returns nil for a name that no certificate could be issued for.
+// of returns nil for a name that no certificate could be issued for. A domain and its
+// wildcard are one.
 func (n *names) of(scope, name string) *named {
+	if apex, wildcard := strings.CutPrefix(name, "*."); wildcard && !zone.IsWildcard(apex) {
+		name = apex
+	}
 	k := nameIn{scope, name}
 	if known, ok := n.now[k]; ok {
 		return known
 	}
 	known, ok := n.before[k]
-	if apex, wildcard := strings.CutPrefix(name, "*."); wildcard && !ok && !zone.IsWildcard(apex) {
-		known = n.of(scope, apex) // the same
-	} else if !ok {
+	if !ok {
 		known = n.derive(k)
 	}
 	n.now[k] = known
@@ -51,9 +61,9 @@ func (n *names) derive(k nameIn) *named {
 	if err != nil {
 		return nil
 	}
-	d := Domain{Name: target.Domain, Scope: k.scope, Record: target.Record(), id: target.ID}
-	if u := zone.Unicode(d.Name); u != d.Name {
-		d.Unicode = u
+	known := &named{key: k.scope + "/" + target.Domain, target: target, why: target.Record().Why}
+	if u := zone.Unicode(target.Domain); u != target.Domain {
+		known.unicode = u
 	}
-	return &named{domain: d, key: d.key(), target: target}
+	return known
 }

@@ -1,6 +1,10 @@
 package status
 
-import "time"
+import (
+	"slices"
+	"strings"
+	"time"
+)
 
 // Tally counts what a list of domains comes to. The zero value counts none.
 type Tally struct {
@@ -10,21 +14,32 @@ type Tally struct {
 	FirstAtRisk  time.Time // when the first certificate that is at risk expires; zero for none
 	WaitingSince time.Time // since when the request waits that has waited the longest; zero for none
 
-	seen map[string]bool // certificates, by namespace/name
+	seen map[certificateKey]bool // those for several domains
+}
+
+type certificateKey struct{ namespace, name string }
+
+// only reports whether a certificate is for one domain, and its wildcard.
+func (c *Certificate) only(domain string) bool {
+	return !slices.ContainsFunc(c.DNSNames, func(name string) bool { return strings.TrimPrefix(name, "*.") != domain })
 }
 
 // Add counts a domain, whose state is mark.
 func (t *Tally) Add(d *Domain, mark Mark) {
 	if t.Domains == nil {
-		t.Domains, t.Outlooks, t.seen = map[State]int{}, map[Outlook]int{}, map[string]bool{}
+		t.Domains, t.Outlooks, t.seen = map[State]int{}, map[Outlook]int{}, map[certificateKey]bool{}
 	}
 	t.Domains[mark.State]++
 	for i := range d.Certificates {
 		c := &d.Certificates[i]
-		if key := c.Namespace + "/" + c.Name; !t.seen[key] {
+		if !c.only(d.Name) {
+			key := certificateKey{c.Namespace, c.Name}
+			if t.seen[key] {
+				continue
+			}
 			t.seen[key] = true
-			t.foresee(c.Forecast)
 		}
+		t.foresee(c.Forecast)
 	}
 	for _, r := range d.Requests {
 		if r.Refused == "" && (t.WaitingSince.IsZero() || r.Since.Before(t.WaitingSince)) {

@@ -94,7 +94,7 @@ func (x *Index) find(scope, name string) *Row {
 	return nil
 }
 
-// indexes keeps the index of the last snapshot. The zero value has none.
+// indexes keeps the index of the last snapshot while it may be used. The zero value has none.
 type indexes struct {
 	mu   sync.Mutex
 	last *Index
@@ -107,8 +107,20 @@ func (c *indexes) of(s status.Snapshot, now time.Time) *Index {
 	if x := c.last; x != nil && same(x.Snapshot, s) && now.Sub(x.now) < indexLifetime && !now.Before(x.now) {
 		return x
 	}
-	c.last = NewIndex(s, now)
-	return c.last
+	x := NewIndex(s, now)
+	c.last = x
+	time.AfterFunc(indexLifetime, func() { c.forget(x) })
+	return x
+}
+
+// forget drops an index: with it a whole list of domains would be kept, that may be long
+// out of date.
+func (c *indexes) forget(x *Index) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.last == x {
+		c.last = nil
+	}
 }
 
 // same reports whether two snapshots are one: a Collector makes the domains' list
