@@ -21,13 +21,17 @@ type Limits struct{ Urgent, Regular, Slow int }
 // limit of these may be there then, for a turn of what has been slow before can wait.
 const patience = time.Second
 
+// together is how much earlier than it is due a turn may begin, so that turns which are
+// due at nearly the same time need one wake-up.
+const together = 25 * time.Millisecond
+
 // Next says when a piece of work has its next turn.
 type Next struct {
 	// In is counted from the end of this turn. Up to a tenth is added by chance, so
 	// that work that began together does not stay together.
 	In time.Duration
 
-	// Exactly adds nothing to In.
+	// Exactly adds nothing to In, and takes nothing from it.
 	Exactly bool
 
 	// Slow work has waited for something that did not come.
@@ -59,6 +63,7 @@ type Schedule[K comparable] struct {
 	queues  [lanes]queue[K]
 	running [lanes]int
 	limits  [lanes]int
+	next    time.Time // when Run looks again; zero for when it is woken
 }
 
 // item is a piece of work: in the queue of its lane, or having its turn.
@@ -67,6 +72,7 @@ type item[K comparable] struct {
 	lane    lane
 	due     time.Time
 	place   int // in the queue; -1 for none
+	exact   bool
 	again   bool
 	removed bool
 }
@@ -133,7 +139,9 @@ func (s *Schedule[K]) Keep(keep func(key K) bool) {
 func (s *Schedule[K]) put(i *item[K]) {
 	s.items[i.key] = i
 	s.queues[i.lane].add(i)
-	s.awake()
+	if s.next.IsZero() || i.due.Before(s.next) {
+		s.awake()
+	}
 }
 
 func (s *Schedule[K]) awake() {
@@ -175,7 +183,7 @@ func (s *Schedule[K]) start(ctx context.Context, turns *sync.WaitGroup) (wait ti
 	for l := range lanes {
 		for s.running[l] < s.limits[l] && len(s.queues[l]) > 0 {
 			i := s.queues[l][0]
-			if d := i.due.Sub(now); d > 0 {
+			if d := i.due.Sub(now); d > together || i.exact && d > 0 {
 				if !some || d < wait {
 					wait, some = d, true
 				}
@@ -185,6 +193,9 @@ func (s *Schedule[K]) start(ctx context.Context, turns *sync.WaitGroup) (wait ti
 			s.running[l]++
 			turns.Go(func() { s.have(ctx, i) })
 		}
+	}
+	if s.next = (time.Time{}); some {
+		s.next = now.Add(wait)
 	}
 	return wait, some
 }
@@ -198,8 +209,9 @@ func (s *Schedule[K]) have(ctx context.Context, i *item[K]) {
 	close(done)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.running[i.lane]--
-	defer s.awake() // there is a place
+	if s.running[i.lane]--; s.running[i.lane] == s.limits[i.lane]-1 { // there is a place again
+		defer s.awake()
+	}
 	if i.removed || next.Done && !i.again {
 		delete(s.items, i.key)
 		return
@@ -208,7 +220,7 @@ func (s *Schedule[K]) have(ctx context.Context, i *item[K]) {
 	if next.Slow {
 		i.lane = slow
 	}
-	if !next.Exactly && next.In > 0 {
+	if i.exact = next.Exactly; !i.exact && next.In > 0 {
 		next.In += rand.N(next.In/10 + 1) //nolint:gosec // nothing secret depends on it
 	}
 	if i.due = time.Now().Add(next.In); i.again {
