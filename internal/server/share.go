@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"hash/fnv"
 	"os"
 	"sync"
 	"time"
@@ -109,10 +108,15 @@ func (s *share) mine(key string) bool {
 	return true
 }
 
+// weight is FNV-1a of both, mixed: FNV hardly brings its last octets into the high bits.
+// It is made for each domain in each round, and without memory of its own.
 func weight(replica, key string) uint64 {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(replica + "\n" + key))
-	x := h.Sum64() // FNV hardly mixes its last octets into the high bits
+	x := uint64(14695981039346656037)
+	for _, part := range [...]string{replica, "\n", key} {
+		for i := range len(part) {
+			x = (x ^ uint64(part[i])) * 1099511628211
+		}
+	}
 	x ^= x >> 33
 	x *= 0xff51afd7ed558ccd
 	x ^= x >> 33

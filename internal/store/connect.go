@@ -58,7 +58,7 @@ func (o RedisOptions) client(connected func()) (redis.UniversalClient, error) {
 			return nil, u.error(err)
 		}
 		opts.DialTimeout, opts.ReadTimeout, opts.WriteTimeout, opts.PoolTimeout = dialTimeout, replyTimeout, replyTimeout, replyTimeout
-		opts.ReadBufferSize, opts.WriteBufferSize = bufferSize, bufferSize
+		opts.ReadBufferSize, opts.WriteBufferSize, opts.PipelineReadBufferSize, opts.PipelineWriteBufferSize = bufferSize, bufferSize, pipelineSize, pipelineSize
 		opts.DialerRetries, opts.MaxRetries, opts.ContextTimeoutEnabled, opts.DisableIdentity = 1, retries, true, true
 		opts.CredentialsProviderContext = o.credentials(opts.Username, opts.Password)
 		if o.SentinelPassword != "" {
@@ -72,7 +72,7 @@ func (o RedisOptions) client(connected func()) (redis.UniversalClient, error) {
 			return nil, u.error(err)
 		}
 		opts.DialTimeout, opts.ReadTimeout, opts.WriteTimeout, opts.PoolTimeout = dialTimeout, replyTimeout, replyTimeout, replyTimeout
-		opts.ReadBufferSize, opts.WriteBufferSize = bufferSize, bufferSize
+		opts.ReadBufferSize, opts.WriteBufferSize, opts.PipelineReadBufferSize, opts.PipelineWriteBufferSize = bufferSize, bufferSize, pipelineSize, pipelineSize
 		opts.DialerRetries, opts.MaxRetries, opts.ContextTimeoutEnabled, opts.DisableIdentity = 1, retries, true, true
 		opts.MaintNotificationsConfig = noMaintNotifications()
 		opts.CredentialsProviderContext = o.credentials(opts.Username, opts.Password)
@@ -84,7 +84,7 @@ func (o RedisOptions) client(connected func()) (redis.UniversalClient, error) {
 			return nil, u.error(err)
 		}
 		opts.DialTimeout, opts.ReadTimeout, opts.WriteTimeout, opts.PoolTimeout = dialTimeout, replyTimeout, replyTimeout, replyTimeout
-		opts.ReadBufferSize, opts.WriteBufferSize = bufferSize, bufferSize
+		opts.ReadBufferSize, opts.WriteBufferSize, opts.PipelineReadBufferSize, opts.PipelineWriteBufferSize = bufferSize, bufferSize, pipelineSize, pipelineSize
 		opts.DialerRetries, opts.MaxRetries, opts.ContextTimeoutEnabled, opts.DisableIdentity = 1, retries, true, true
 		opts.MaintNotificationsConfig = noMaintNotifications()
 		opts.CredentialsProviderContext = o.credentials(opts.Username, opts.Password)
@@ -125,6 +125,10 @@ func dialer(config *tls.Config, name func(address string) string) func(ctx conte
 // bufferSize is that of a connection's two buffers, in octets. What is read and written
 // is small, and go-redis has a hundred connections after a burst.
 const bufferSize = 8 << 10
+
+// pipelineSize is the same of the ten connections that go-redis has for pipelines, which
+// read all names; it would take 128 KiB.
+const pipelineSize = 32 << 10
 
 // noMaintNotifications keeps go-redis from probing with a command that Valkey
 // and older servers refuse.
