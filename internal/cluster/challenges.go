@@ -239,14 +239,29 @@ func (x *Cluster) EndOrder(ctx context.Context, c Challenge) (ended bool, err er
 // Holder returns the Challenge, as namespace/name, that keeps cert-manager from
 // working on c: it works on one per DNS name and type at a time. Empty for none.
 func (x *Cluster) Holder(c Challenge) string {
-	if c.Processing {
+	if c.Processing || x.challenges.informer == nil {
 		return ""
 	}
-	for _, o := range x.challenges.list() {
-		other := o.(*acmev1.Challenge)
-		if other.UID != c.UID && other.Status.Processing && other.Spec.Type == acmev1.ACMEChallengeTypeDNS01 && fold(other.Spec.DNSName) == fold(c.Domain) {
+	others, err := x.challenges.informer.GetIndexer().ByIndex(byProcessing, fold(c.Domain))
+	if err != nil { // there is no such index
+		return ""
+	}
+	for _, o := range others {
+		if other := o.(*acmev1.Challenge); other.UID != c.UID {
 			return other.Namespace + "/" + other.Name
 		}
 	}
 	return ""
+}
+
+// byProcessing is the index of the DNS-01 Challenges that cert-manager works on, by DNS
+// name. There may be thousands that wait for one of them.
+const byProcessing = "processing"
+
+func processing(o any) ([]string, error) {
+	c, ok := o.(*acmev1.Challenge)
+	if !ok || !c.Status.Processing || c.Spec.Type != acmev1.ACMEChallengeTypeDNS01 {
+		return nil, nil
+	}
+	return []string{fold(c.Spec.DNSName)}, nil
 }

@@ -97,6 +97,9 @@ func newCluster(c Config, kube kubernetes.Interface, cm cmclient.Interface) (*Cl
 	v1, client := f.Certmanager().V1(), cm.CertmanagerV1()
 	if c.Challenges {
 		x.challenges = kind{name: "challenges", informer: f.Acme().V1().Challenges().Informer(), may: mayFollow(cm.AcmeV1().Challenges("")), lister: listsIn(cm.AcmeV1().Challenges)}
+		if err := x.challenges.informer.AddIndexers(cache.Indexers{byProcessing: processing}); err != nil {
+			return nil, fmt.Errorf("cluster: %w", err)
+		}
 	}
 	if c.Certificates {
 		x.certificates = kind{name: "certificates", informer: v1.Certificates().Informer(), may: mayFollow(client.Certificates("")), lister: listsIn(client.Certificates)}
