@@ -2,13 +2,17 @@ package cluster
 
 import (
 	"bytes"
+	"fmt"
+	"runtime"
 	"testing"
 
 	cmv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
 	cmmeta "github.com/cert-manager/cert-manager/pkg/apis/meta/v1"
+	"github.com/google/uuid"
 	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // What nobody reads is not kept, and what an Order will be decided by is.
@@ -69,4 +73,43 @@ func TestKeep(t *testing.T) {
 	if o, err := keep("no object"); o != "no object" || err != nil {
 		t.Errorf("%v, %v", o, err)
 	}
+}
+
+// What is kept of a Certificate and of its request, which is done, is small, whatever
+// else they have in them.
+func TestKeptIsSmall(t *testing.T) {
+	const count, most = 5000, 1 << 10 // octets for both
+	heap := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	list := make([]any, 0, 2*count)
+	before := heap()
+	for i := range count {
+		meta, now := metav1.ObjectMeta{Namespace: "web", Name: fmt.Sprint("wildcard-shop-", i, "-example-com"), UID: types.UID(uuid.NewString()), ResourceVersion: fmt.Sprint(i),
+			ManagedFields: []metav1.ManagedFieldsEntry{{FieldsV1: &metav1.FieldsV1{Raw: make([]byte, 2000)}}},
+			Annotations:   map[string]string{corev1.LastAppliedConfigAnnotation: string(make([]byte, 1000))}}, metav1.Now()
+		certificate, err := keep(&cmv1.Certificate{ObjectMeta: meta, Spec: cmv1.CertificateSpec{SecretName: fmt.Sprint("shop-", i, "-tls"), PrivateKey: &cmv1.CertificatePrivateKey{},
+			DNSNames: []string{fmt.Sprintf("shop-%d.example.com", i), fmt.Sprintf("*.shop-%d.example.com", i)}, IssuerRef: cmmeta.IssuerReference{Kind: "ClusterIssuer", Name: "ca"}},
+			Status: cmv1.CertificateStatus{NotAfter: &now, RenewalTime: &now, Conditions: []cmv1.CertificateCondition{
+				{Type: cmv1.CertificateConditionReady, Status: cmmeta.ConditionTrue, Reason: "Ready", Message: string(make([]byte, 100))}}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		request, err := keep(&cmv1.CertificateRequest{ObjectMeta: meta, Spec: cmv1.CertificateRequestSpec{Request: make([]byte, 1000)},
+			Status: cmv1.CertificateRequestStatus{Certificate: make([]byte, 4000), Conditions: []cmv1.CertificateRequestCondition{
+				{Type: cmv1.CertificateRequestConditionReady, Status: cmmeta.ConditionTrue, Reason: cmv1.CertificateRequestReasonIssued}}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, certificate, request)
+	}
+	if each := (heap() - before) / count; each > most {
+		t.Errorf("%d octets each, more than %d", each, most)
+	} else {
+		t.Logf("%d octets each", each)
+	}
+	runtime.KeepAlive(list)
 }
