@@ -29,7 +29,7 @@ type secondary struct {
 	at     netip.AddrPort
 	serial uint32 // of our version that it has
 	known  bool   // whether serial is known
-	signed bool   // has keys of its own, and so SOA serials of its own
+	signed bool   // has keys, and so SOA serials of its own or of whoever signs
 	err    error
 	m      *dns.Msg
 }
@@ -95,17 +95,17 @@ func (c *Checker) askSecondaries(ctx context.Context, list []*secondary) {
 				s.err, s.m = errors.New(describe(s.m)), nil
 				return
 			}
-			s.serial, s.known = soa[0].Serial, true
-			if s.signed = len(c.keysAt(ctx, s.at.String())) > 0; s.signed {
-				s.serial, s.known = c.versionAt(ctx, s.at.String())
+			s.signed = len(c.keysAt(ctx, s.at.String())) > 0
+			if s.serial, s.known = c.versionAt(ctx, s.at.String()); !s.known && !s.signed {
+				s.serial, s.known = soa[0].Serial, true
 			}
 		})
 	}
 	wg.Wait()
 }
 
-// versionAt returns the serial of our version that a server has which signs, as the TXT
-// record says that it hands on; ok is false if it has none.
+// versionAt returns the serial of our version that a server has, by the TXT record that
+// it hands on as it is, whatever it does to the SOA; ok is false if it has none.
 func (c *Checker) versionAt(ctx context.Context, address string) (serial uint32, ok bool) {
 	q := newQuery(c.Zone.SerialName(), dns.TypeTXT)
 	q.RecursionDesired = false

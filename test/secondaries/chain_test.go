@@ -14,6 +14,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/signpost-acme/signpost/internal/check"
+	"github.com/signpost-acme/signpost/internal/dnstest"
 	"github.com/signpost-acme/signpost/internal/zone"
 	"github.com/signpost-acme/signpost/test/process"
 	"github.com/signpost-acme/signpost/test/signing"
@@ -81,7 +82,7 @@ func chain(t *testing.T, p *primary, secondary, ds string) {
 	for record, secure := range map[string]bool{ds: true, forged: false} {
 		root, anchor := signedRoot(t, record)
 		text := fmt.Sprintf("%d %d %d %s", anchor.KeyTag, anchor.Algorithm, anchor.DigestType, anchor.Digest)
-		resolver := startUnbound(t, fmt.Sprintf("trust-anchor: \". DS %s\"", text), map[string]string{".": root, origin: secondary})
+		resolver := dnstest.Unbound(t, map[string]string{".": root, origin: secondary}, aggressive, fmt.Sprintf("trust-anchor: \". DS %s\"", text))
 		var m *dns.Msg
 		eventually(t, 20*time.Second, "Unbound answers", func() (ok bool) {
 			var err error

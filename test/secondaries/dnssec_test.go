@@ -3,8 +3,6 @@ package secondaries
 import (
 	"encoding/base64"
 	"fmt"
-	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -14,62 +12,25 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/signpost-acme/signpost/internal/check"
+	"github.com/signpost-acme/signpost/internal/dnstest"
 	"github.com/signpost-acme/signpost/internal/redistest"
 	"github.com/signpost-acme/signpost/internal/zone"
-	"github.com/signpost-acme/signpost/test/process"
 )
 
-// unbound runs an Unbound that asks a server for our zone, with settings, and returns
+// aggressive is the setting by which a resolver says NXDOMAIN from what it knows of other
+// names (RFC 8198).
+const aggressive = "aggressive-nsec: yes"
+
+// unbound runs an Unbound that asks a server for our zone, with a setting, and returns
 // its address when it answers.
-func unbound(t *testing.T, server, settings string) string {
+func unbound(t *testing.T, server, setting string) string {
 	t.Helper()
-	address := startUnbound(t, settings, map[string]string{origin: server})
+	address := dnstest.Unbound(t, map[string]string{origin: server}, aggressive, setting)
 	eventually(t, 20*time.Second, "Unbound answers", func() bool {
 		m, err := resolve(address, uuid.New())
 		return err == nil && m.Rcode != dns.RcodeServerFailure
 	})
 	return address
-}
-
-// startUnbound runs an Unbound that asks these servers for these zones.
-func startUnbound(t *testing.T, settings string, servers map[string]string) string {
-	t.Helper()
-	stubs := ""
-	for zone, server := range servers {
-		stubs += fmt.Sprintf("stub-zone:\n  name: %q\n  stub-addr: %s\n", zone, strings.Replace(server, ":", "@", 1))
-	}
-	dir, port := t.TempDir(), freePort(t)
-	write(t, dir, "unbound.conf", fmt.Sprintf(`server:
-  interface: 127.0.0.1@%d
-  do-daemonize: no
-  chroot: ""
-  username: ""
-  directory: ""
-  pidfile: ""
-  use-syslog: no
-  do-ip6: no
-  do-not-query-localhost: no
-  module-config: "validator iterator"
-  aggressive-nsec: yes
-  num-threads: 1
-  %s
-%s`, port, settings, stubs))
-	path, err := process.Look("unbound")
-	must(t, err)
-	cmd := exec.Command(path, "-d", "-c", dir+"/unbound.conf")
-	log, err := os.Create(dir + "/log")
-	must(t, err)
-	cmd.Stderr = log
-	must(t, cmd.Start())
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		log.Close()
-		if b, _ := os.ReadFile(dir + "/log"); t.Failed() {
-			t.Logf("unbound: %s", b[max(0, len(b)-2000):])
-		}
-	})
-	return local(port).String()
 }
 
 // resolve asks a resolver, with DNSSEC.
