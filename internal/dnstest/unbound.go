@@ -49,7 +49,7 @@ func Unbound(t testing.TB, servers map[string]string, settings ...string) string
 %s`, port, strings.Join(settings, "\n  "), stubs.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(path, "-d", "-c", config)
+	cmd := exec.Command(path, "-d", "-c", config) //nolint:gosec // found above
 	var out strings.Builder
 	cmd.Stderr = &out
 	if err := cmd.Start(); err != nil {
