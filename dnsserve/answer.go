@@ -49,7 +49,8 @@ type responder struct {
 	// larger than its question, at most, without what may be left out.
 	configured int
 
-	transfers *transfers // nil: nothing is transferred
+	transfers  *transfers // nil: nothing is transferred
+	serialName string     // zone.SerialName, with the final dot
 
 	stats stats
 	asked func(uuid.UUID, netip.Addr)
@@ -82,6 +83,10 @@ func (r *responder) init(c Config) (err error) {
 	if c.Transfers != nil {
 		r.soa.Refresh, r.soa.Retry = transferRefresh, transferRetry
 		r.transfers = newTransfers(c, r)
+		if err = r.names.addVersion(c.Zone); err != nil {
+			return err
+		}
+		r.serialName = dns.Fqdn(c.Zone.SerialName())
 	}
 	if r.negative, err = r.newNegative(); err != nil {
 		return err
@@ -219,11 +224,10 @@ func (r *responder) lookup(m *dns.Msg, q *query) (info uint16) {
 		r.delegation(m)
 	case k == nameserver:
 		m.Answer = addresses(name, r.ns[index].Addresses, q.qtype)
-	case k == target && q.qtype == dns.TypeTXT:
-		if !r.challenge(m, name, id, q.client) {
-			m.Authoritative, m.Rcode = false, dns.RcodeServerFailure
-			return dns.ExtendedErrorCodeNotReady
-		}
+	case k == target && q.qtype == dns.TypeTXT && !r.challenge(m, name, id, q.client),
+		k == versionName && q.qtype == dns.TypeTXT && !r.version(m, name):
+		m.Authoritative, m.Rcode = false, dns.RcodeServerFailure
+		return dns.ExtendedErrorCodeNotReady
 	}
 	if len(m.Answer) == 0 {
 		soa, _ := r.currentSOA()

@@ -22,7 +22,7 @@ func FuzzTransfer(f *testing.F) {
 	if err := r.init(config); err != nil {
 		f.Fatal(err)
 	}
-	for _, m := range []*dns.Msg{axfr(), ixfr(0xfffffffe), ixfr(7), challengeQuery()} {
+	for _, m := range []*dns.Msg{axfr(), ixfr(0xfffffffe), ixfr(7), challengeQuery(), new(dns.Msg).SetQuestion("_serial.acme.example.com.", dns.TypeTXT)} {
 		wire, err := m.Pack()
 		if err != nil {
 			f.Fatal(err)

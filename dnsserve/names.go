@@ -14,12 +14,13 @@ import (
 type kind uint8
 
 const (
-	outside    kind = iota // of the zone
-	apex                   // the zone's origin
-	nameserver             // a name that an in-zone NS record points at
-	target                 // <uuid> directly below the origin
-	branch                 // an empty non-terminal above a nameserver's name
-	nothing                // in the zone: NXDOMAIN
+	outside     kind = iota // of the zone
+	apex                    // the zone's origin
+	nameserver              // a name that an in-zone NS record points at
+	target                  // <uuid> directly below the origin
+	branch                  // an empty non-terminal above a nameserver's name
+	versionName             // zone.SerialName, where the zone is transferred
+	nothing                 // in the zone: NXDOMAIN
 )
 
 // names tells names apart. It compares labels on the wire, folding only A to Z
@@ -27,8 +28,13 @@ const (
 type names struct {
 	origin []byte         // on the wire, lower case, with the root
 	depth  int            // number of the origin's labels
-	inner  map[string]int // wire labels between a name and the origin, to the index of the nameserver; -1 for a branch
+	inner  map[string]int // wire labels between a name and the origin, to the index of the nameserver, or one of those below
 }
+
+const (
+	branchIndex  = -1
+	versionIndex = -2
+)
 
 func newNames(z *zone.Zone, nameservers []zone.Nameserver) (n names, err error) {
 	n.inner = map[string]int{}
@@ -48,11 +54,21 @@ func newNames(z *zone.Zone, nameservers []zone.Nameserver) (n names, err error) 
 		n.inner[string(prefix)] = i
 		for above := prefix[1+prefix[0]:]; len(above) > 0; above = above[1+above[0]:] {
 			if _, ok := n.inner[string(above)]; !ok {
-				n.inner[string(above)] = -1
+				n.inner[string(above)] = branchIndex
 			}
 		}
 	}
 	return n, nil
+}
+
+// addVersion adds zone.SerialName.
+func (n *names) addVersion(z *zone.Zone) error {
+	prefix, err := wireName(strings.TrimSuffix(z.SerialName(), "."+z.Origin()))
+	if err != nil {
+		return err
+	}
+	n.inner[string(prefix[:len(prefix)-1])] = versionIndex
+	return nil
 }
 
 // classify returns what the question's name is; for a target its UUID, for a
@@ -83,8 +99,10 @@ func (n *names) classify(q *query) (k kind, id uuid.UUID, index int) {
 	switch {
 	case !ok:
 		return nothing, id, 0
-	case index < 0:
+	case index == branchIndex:
 		return branch, id, 0
+	case index == versionIndex:
+		return versionName, id, 0
 	}
 	return nameserver, id, index
 }

@@ -55,7 +55,7 @@ func (r *responder) soaOf(serial uint32) dns.RR {
 func (r *responder) worth(changes []zone.Change) bool {
 	records := 0
 	for _, c := range changes {
-		records += 2
+		records += 4 // SOA and version, before and after
 		for _, n := range c.Names {
 			records += len(n.Removed) + len(n.Added)
 		}
@@ -75,7 +75,7 @@ func (r *responder) whole(serial uint32, names map[uuid.UUID][]string) func(yiel
 		}
 		apex := &dns.Msg{}
 		r.delegation(apex)
-		for _, rr := range slices.Concat(apex.Answer, apex.Extra) {
+		for _, rr := range append(slices.Concat(apex.Answer, apex.Extra), versionText(r.serialName, serial)) {
 			if !yield(rr) {
 				return
 			}
@@ -97,7 +97,7 @@ func (r *responder) incremental(changes []zone.Change) func(yield func(dns.RR) b
 			return
 		}
 		for _, c := range changes {
-			if !yield(r.soaOf(c.From)) {
+			if !yield(r.soaOf(c.From)) || !yield(versionText(r.serialName, c.From)) {
 				return
 			}
 			for _, n := range c.Names {
@@ -105,7 +105,7 @@ func (r *responder) incremental(changes []zone.Change) func(yield func(dns.RR) b
 					return
 				}
 			}
-			if !yield(r.soaOf(c.To)) {
+			if !yield(r.soaOf(c.To)) || !yield(versionText(r.serialName, c.To)) {
 				return
 			}
 			for _, n := range c.Names {

@@ -195,7 +195,7 @@ func TestRFC5936Section2_2Transfer(t *testing.T) {
 	got, _ := transfer(t, s, axfr(), &testKey)
 	want := []string{
 		soaText(0xfffffffe), "acme.example.com. 3600 IN NS ns.example.com.", "acme.example.com. 3600 IN NS ns1.acme.example.com.",
-		"ns1.acme.example.com. 3600 IN A 192.0.2.1", "ns1.acme.example.com. 3600 IN AAAA 2001:db8::1", txtText(testID, "value"), soaText(0xfffffffe),
+		"ns1.acme.example.com. 3600 IN A 192.0.2.1", "ns1.acme.example.com. 3600 IN AAAA 2001:db8::1", txtText("_serial", "4294967294"), txtText(testID, "value"), soaText(0xfffffffe),
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("transferred:\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
@@ -211,7 +211,7 @@ func TestRFC5936Section2_2SeveralMessages(t *testing.T) {
 	}
 	got, messages := transfer(t, transferring(t, v), axfr(), &testKey)
 	slices.Sort(got)
-	if n := len(slices.Compact(got)); messages < 5 || n != 3000+3 {
+	if n := len(slices.Compact(got)); messages < 5 || n != 3000+4 {
 		t.Errorf("%d different records in %d messages", n, messages)
 	}
 }
@@ -227,7 +227,7 @@ func TestRFC5936Section2_2_1Letters(t *testing.T) {
 		wire, _ := q.Pack()
 		d.send(t, wire)
 		var m dns.Msg
-		if err := m.Unpack(d.receive(t)); err != nil || len(m.Question) != 1 || m.Question[0] != q.Question[0] || len(m.Answer) != 4 {
+		if err := m.Unpack(d.receive(t)); err != nil || len(m.Question) != 1 || m.Question[0] != q.Question[0] || len(m.Answer) != 5 {
 			t.Fatalf("%v, %v", &m, err)
 		}
 	}
@@ -244,8 +244,10 @@ func TestRFC1995Section4Changes(t *testing.T) {
 	v.add(uuid.MustParse(testID), "three")
 	got, _ := transfer(t, s, ixfr(0xffffffff), &testKey)
 	want := []string{
-		soaText(1), soaText(0xffffffff), soaText(0), txtText(other.String(), "two"),
-		soaText(0), soaText(1), txtText(testID, "three"), soaText(1),
+		soaText(1),
+		soaText(0xffffffff), txtText("_serial", "4294967295"), soaText(0), txtText("_serial", "0"), txtText(other.String(), "two"),
+		soaText(0), txtText("_serial", "0"), soaText(1), txtText("_serial", "1"), txtText(testID, "three"),
+		soaText(1),
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("transferred:\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
@@ -263,7 +265,7 @@ func TestRFC1995Section4WholeZone(t *testing.T) {
 	}
 	for _, serial := range []uint32{12345678 + 1<<31, begin} {
 		got, _ := transfer(t, s, ixfr(serial), &testKey)
-		if len(got) != 204 || strings.Contains(got[1], "SOA") {
+		if len(got) != 205 || strings.Contains(got[1], "SOA") {
 			t.Errorf("from %d: %d records, the second %s", serial, len(got), got[1])
 		}
 	}
@@ -461,7 +463,7 @@ func TestRFC8945KeyRotation(t *testing.T) {
 		c.Transfers = &Transfers{Versions: newVersions(), Secondaries: list, Keys: func() []Key { return []Key{next, testKey} }}
 	}, "127.0.0.1:0")
 	for _, k := range []Key{testKey, next} {
-		if got, _ := transfer(t, s, axfr(), &k); len(got) != 4 {
+		if got, _ := transfer(t, s, axfr(), &k); len(got) != 5 {
 			t.Errorf("%q", got)
 		}
 	}
@@ -469,7 +471,7 @@ func TestRFC8945KeyRotation(t *testing.T) {
 
 // A secondary without a key is known by its address.
 func TestTransferByAddress(t *testing.T) {
-	if got, _ := transfer(t, transferring(t, newVersions(), "ns1.example.net=127.0.0.1:5353"), axfr(), nil); len(got) != 4 {
+	if got, _ := transfer(t, transferring(t, newVersions(), "ns1.example.net=127.0.0.1:5353"), axfr(), nil); len(got) != 5 {
 		t.Errorf("%q", got)
 	}
 	s := transferring(t, newVersions(), "ns1.example.net=127.0.0.2:5353")

@@ -79,7 +79,7 @@ func TestRFC9103TransferOverTLS(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 2 { // over one connection
-			if m, err := exchange(conn, signed); err != nil || len(m.Answer) != 4 || m.IsTsig() == nil {
+			if m, err := exchange(conn, signed); err != nil || len(m.Answer) != 5 || m.IsTsig() == nil {
 				t.Errorf("%v, %v", m, err)
 			}
 		}

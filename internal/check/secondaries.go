@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -14,15 +16,20 @@ import (
 	"github.com/signpost-acme/signpost/internal/zone"
 )
 
-// followTime is how long a secondary may take until it has a change.
-const followTime = time.Second
+// followTime is how long a secondary may take until it has a change, signedTime where it
+// is signed: Knot 3.2 waits for a second before it tells others what it has signed.
+const (
+	followTime = time.Second
+	signedTime = 3 * time.Second
+)
 
 // secondary is one address of a secondary, and what it answered.
 type secondary struct {
 	name   string
 	at     netip.AddrPort
-	serial uint32
-	signed bool // has keys of its own, and so serials of its own
+	serial uint32 // of our version that it has
+	known  bool   // whether serial is known
+	signed bool   // has keys, and so SOA serials of its own or of whoever signs
 	err    error
 	m      *dns.Msg
 }
@@ -43,16 +50,20 @@ func (c *Checker) secondaries(ctx context.Context) (out []Finding) {
 	}
 	c.askSecondaries(ctx, list)
 	current, known := c.current(list)
-	behind := func(s *secondary) bool { return s.m != nil && zone.SerialLess(s.serial, current) }
+	behind := func(s *secondary) bool { return s.known && zone.SerialLess(s.serial, current) }
 	if late := slices.DeleteFunc(slices.Clone(list), func(s *secondary) bool { return !behind(s) }); len(late) > 0 {
+		wait := followTime
+		if slices.ContainsFunc(late, func(s *secondary) bool { return s.signed }) {
+			wait = signedTime
+		}
 		select {
-		case <-time.After(followTime):
+		case <-time.After(wait):
 			c.askSecondaries(ctx, late)
 		case <-ctx.Done():
 		}
 	}
 	for _, s := range list {
-		out = append(out, c.judgeSecondary(s, behind(s), known && zone.SerialLess(current, s.serial)))
+		out = append(out, c.judgeSecondary(s, behind(s), known && s.known && zone.SerialLess(current, s.serial)))
 	}
 	return out
 }
@@ -74,6 +85,7 @@ func (c *Checker) askSecondaries(ctx context.Context, list []*secondary) {
 		wg.Go(func() {
 			q := newQuery(c.Zone.Origin(), dns.TypeSOA)
 			q.RecursionDesired = false
+			s.known, s.signed = false, false
 			s.m, s.err = c.exchange(ctx, s.at.String(), q)
 			if s.err != nil {
 				return
@@ -83,11 +95,30 @@ func (c *Checker) askSecondaries(ctx context.Context, list []*secondary) {
 				s.err, s.m = errors.New(describe(s.m)), nil
 				return
 			}
-			s.serial = soa[0].Serial
 			s.signed = len(c.keysAt(ctx, s.at.String())) > 0
+			if s.serial, s.known = c.versionAt(ctx, s.at.String()); !s.known && !s.signed {
+				s.serial, s.known = soa[0].Serial, true
+			}
 		})
 	}
 	wg.Wait()
+}
+
+// versionAt returns the serial of our version that a server has, by the TXT record that
+// it hands on as it is, whatever it does to the SOA; ok is false if it has none.
+func (c *Checker) versionAt(ctx context.Context, address string) (serial uint32, ok bool) {
+	q := newQuery(c.Zone.SerialName(), dns.TypeTXT)
+	q.RecursionDesired = false
+	m, err := c.exchange(ctx, address, q)
+	if err != nil {
+		return 0, false
+	}
+	txt := find[*dns.TXT](m.Answer, c.Zone.SerialName())
+	if len(txt) != 1 {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(strings.Join(txt[0].Txt, ""), 10, 32)
+	return uint32(n), err == nil
 }
 
 // current returns the serial that all should have, and whether it is the primary's.
@@ -99,7 +130,7 @@ func (c *Checker) current(list []*secondary) (serial uint32, known bool) {
 	}
 	first := true
 	for _, s := range list {
-		if s.m != nil && !s.signed && (first || zone.SerialLess(serial, s.serial)) {
+		if s.known && (first || zone.SerialLess(serial, s.serial)) {
 			serial, first = s.serial, false
 		}
 	}
@@ -118,12 +149,16 @@ func (c *Checker) judgeSecondary(s *secondary, behind, ahead bool) Finding {
 		return fail(secondarySilent, Failed, s.err.Error(), fmt.Sprintf("Start the DNS server of %s, let port %d of %s through, or take it out of --secondary: Present waits for it.", s.name, s.at.Port(), s.at.Addr()))
 	case s.err != nil:
 		return fail(secondaryNotAuthoritative, Failed, s.err.Error(), fmt.Sprintf("Set up %s as a secondary of %s with its primary and key, and look at its log for why it has not transferred the zone.", s.name, origin))
-	case behind && !s.signed:
+	case behind && s.signed:
+		return fail(secondaryLags, Failed, "an older version, signed", fmt.Sprintf("Let NOTIFY reach %s, and its transfers reach where it transfers from; if that is another server, which signs, let the same be so between that one and Signpost: it does not follow within %v.", s.name, signedTime))
+	case behind:
 		return fail(secondaryLags, Failed, "an older version", fmt.Sprintf("Let NOTIFY from Signpost reach %s, and its transfers reach Signpost: it does not follow within a second.", s.name))
-	case ahead && !s.signed:
+	case ahead:
 		return fail(secondaryAhead, Warning, "a newer version than Signpost has", fmt.Sprintf("Look whether %s transfers from another Signpost too, or have it transfer the zone anew: until Signpost's serial is higher again it takes no changes.", s.name))
-	case s.signed:
-		f.Seen = "authoritative for " + origin + ", which it signs"
+	case s.signed && s.known:
+		f.Seen += ", signed"
+	case s.signed: // its Signpost does not say
+		f.Seen = "authoritative for " + origin + ", which is signed"
 	}
 	return f
 }

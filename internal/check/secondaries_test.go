@@ -37,6 +37,21 @@ func copyOf(serial uint32, keys ...dns.RR) dnstest.Hook {
 	}
 }
 
+// signs answers like a secondary that signs, with an SOA serial of its own, and has the
+// version of which it says so in the TXT record.
+func signs(version string) dnstest.Hook { return hasVersion(version, signingKey) }
+
+// hasVersion answers like a secondary with an SOA serial of its own.
+func hasVersion(version string, keys ...dns.RR) dnstest.Hook {
+	return func(q *dns.Msg, network string) (*dns.Msg, bool) {
+		m, done := copyOf(99, keys...)(q, network)
+		if h := q.Question[0]; h.Qtype == dns.TypeTXT && strings.EqualFold(h.Name, "_serial."+ourZone+".") {
+			m.Answer = []dns.RR{&dns.TXT{Hdr: dns.RR_Header{Name: h.Name, Rrtype: dns.TypeTXT, Class: dns.ClassINET}, Txt: []string{version}}}
+		}
+		return m, done
+	}
+}
+
 func TestSecondaries(t *testing.T) {
 	const second = "127.53.0.21"
 	ds := signingKey.ToDS(dns.SHA256)
@@ -66,9 +81,18 @@ func TestSecondaries(t *testing.T) {
 		"signs, and the DS":  {first: copyOf(99, signingKey), second: copyOf(99, signingKey), primary: 8, parent: right},
 		"signs, without DS":  {first: copyOf(99, signingKey), second: copyOf(99, signingKey), primary: 8, want: "ds-missing", hint: "Add the record acme.example.com DS " + fmt.Sprint(ds.KeyTag)},
 		"signs, another DS":  {first: copyOf(99, signingKey), second: copyOf(99, signingKey), parent: "acme DS 1 13 2 aabb", want: "ds-differs", hint: strings.ToUpper(ds.Digest)},
+		"own serials":        {first: hasVersion("8"), second: hasVersion("7"), primary: 8, want: "secondary-lags", hint: "NOTIFY from Signpost reach ns2.example.net"},
+		"sign, the same":     {first: signs("8"), second: signs("8"), primary: 8, parent: right},
+		"sign, one lags":     {first: signs("8"), second: signs("7"), primary: 8, parent: right, want: "secondary-lags", hint: "ns2.example.net"},
+		"sign, both lag":     {first: signs("7"), second: signs("7"), primary: 8, parent: right, want: "secondary-lags secondary-lags", hint: "where it transfers from"},
+		"sign, lag unknown":  {first: signs("8"), second: signs("7"), parent: right, want: "secondary-lags", hint: "ns2.example.net"},
+		"sign, serials wrap": {first: signs("3"), second: signs("4294967280"), primary: 3, parent: right, want: "secondary-lags", hint: "ns2.example.net"},
+		"sign, one is ahead": {first: signs("9"), second: signs("8"), primary: 8, parent: right, want: "secondary-ahead", hint: "anew"},
+		"sign, no serial":    {first: signs("one"), second: signs("4294967296"), primary: 8, parent: right},
 		"a DS, no signature": {first: copyOf(7), second: copyOf(7), parent: "acme DS 1 13 2 aabb", want: "delegation-signed"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t)
 			w.Serve("example.com", "@ NS ns0\nns0 A 127.53.0.10\nacme NS ns\nns A 127.53.0.20\n"+tc.parent, parentServer)
 			w.Hook(ourServer, tc.first)

@@ -97,6 +97,11 @@ func parseServer(text string) (netip.AddrPort, error) {
 	return netip.AddrPort{}, fmt.Errorf("%q is not an IPv4 or IPv6 address, with or without a port; %w", text, errSecondaryForm)
 }
 
+// SerialName returns the name at which a zone that is transferred has the serial of its
+// version, as a TXT record in decimal. A secondary that signs has SOA serials of its own,
+// but hands this one on. It is no target name, and no nameserver's.
+func (z *Zone) SerialName() string { return "_serial." + z.origin }
+
 // Secondaries parses a list of secondaries, none of them twice.
 func (z *Zone) Secondaries(list []string) (out []Secondary, err error) {
 	seen := map[string]bool{}
@@ -131,6 +136,14 @@ func (z *Zone) WithSecondaries(list []string, secondaries []Secondary) (out []Na
 	for _, s := range secondaries {
 		if !slices.ContainsFunc(out, func(ns Nameserver) bool { return ns.Name == s.Name }) {
 			out = append(out, s.Nameserver)
+		}
+	}
+	if len(secondaries) == 0 {
+		return out, nil
+	}
+	for _, ns := range out {
+		if ns.Name == z.SerialName() || strings.HasSuffix(ns.Name, "."+z.SerialName()) {
+			return nil, fmt.Errorf("nameserver %q: %s is the name of the record with the serial; choose another", ns.Name, z.SerialName())
 		}
 	}
 	return out, nil

@@ -56,6 +56,15 @@ func TestSecondariesAreNameservers(t *testing.T) {
 			t.Errorf("%q: %v, %v, want %s", list, got, err, want)
 		}
 	}
+	for _, name := range []string{"_serial.acme.example.com", "ns._serial.acme.example.com"} {
+		secondaries, err := z.Secondaries([]string{name + "=192.0.2.1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := z.WithSecondaries(nil, secondaries); err == nil || !strings.Contains(err.Error(), "choose another") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 	if _, err := z.WithSecondaries(nil, nil); err == nil {
 		t.Error("a zone without any nameserver")
 	}

@@ -21,7 +21,7 @@ func joined(by string) func(netip.AddrPort) string {
 }
 
 func nsd(dir string, at netip.AddrPort, blocks []string) ([]string, error) {
-	reload, err := setting("xfrd-reload-timeout: 0")
+	reload, err := setting("secondaries.md", "xfrd-reload-timeout: 0")
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +61,11 @@ template:
 }
 
 func bind(dir string, at netip.AddrPort, blocks []string) ([]string, error) {
-	rate, err := setting("serial-query-rate 1000;")
+	ask, err := setting("secondaries.md", "serial-query-rate 1000;")
+	if err != nil {
+		return nil, err
+	}
+	tell, err := setting("dnssec.md", "notify-rate 1000;")
 	if err != nil {
 		return nil, err
 	}
@@ -73,9 +77,10 @@ func bind(dir string, at netip.AddrPort, blocks []string) ([]string, error) {
     pid-file none;
     session-keyfile none;
     %s
+    %s
 };
 controls { };
-%s`, dir, at.Port(), at.Addr(), rate, blocks[0]))
+%s`, dir, at.Port(), at.Addr(), ask, tell, blocks[0]))
 }
 
 func powerDNS(dir string, at netip.AddrPort, blocks []string) ([]string, error) {

@@ -19,13 +19,17 @@ import (
 // Secret is the secret that stands in the recipes, of the key "transfer".
 const Secret = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 
-// address is what stands in the recipes for the primary's.
-const address = "192.0.2.53"
+// What stands in the recipes for the zone, and for the primary's address.
+const (
+	origin  = "acme.example.com"
+	address = "192.0.2.53"
+)
 
 // Kind is a program that can be a secondary.
 type Kind struct {
 	Document string // with its recipe, in docs; secondaries.md if empty
 	Heading  string // of its recipe
+	Zone     string // in place of the recipe's; the same if empty
 
 	// Prepare writes what the program needs into dir, so that it answers at an address.
 	// Blocks are the recipe's, in which the primary's address and the secret are those
@@ -45,7 +49,7 @@ func (k Kind) Command(dir string, at, primary netip.AddrPort, secret string) ([]
 	if all := strings.Join(blocks, ""); !strings.Contains(all, address) || !strings.Contains(all, Secret) {
 		return nil, fmt.Errorf("the recipe %q has not the address or the secret that stand in the document", k.Heading)
 	}
-	fill := strings.NewReplacer(address, k.Primary(primary), Secret, secret)
+	fill := strings.NewReplacer(address, k.Primary(primary), Secret, secret, origin, cmp.Or(k.Zone, origin))
 	for i := range blocks {
 		blocks[i] = fill.Replace(blocks[i])
 	}
@@ -59,13 +63,18 @@ func (k Kind) Command(dir string, at, primary netip.AddrPort, secret string) ([]
 
 // Recipe returns the code blocks below the heading in the document.
 func (k Kind) Recipe() (blocks []string, err error) {
-	text, err := Document(cmp.Or(k.Document, "secondaries.md"))
+	return below(cmp.Or(k.Document, "secondaries.md"), k.Heading)
+}
+
+// below returns the code blocks below a heading of a document.
+func below(document, heading string) (blocks []string, err error) {
+	text, err := Document(document)
 	if err != nil {
 		return nil, err
 	}
-	_, rest, ok := strings.Cut(text, "\n### "+k.Heading+"\n")
+	_, rest, ok := strings.Cut(text, "\n### "+heading+"\n")
 	if !ok {
-		return nil, fmt.Errorf("there is no recipe %q", k.Heading)
+		return nil, fmt.Errorf("there is no recipe %q", heading)
 	}
 	rest, _, _ = strings.Cut(rest, "\n## ")
 	rest, _, _ = strings.Cut(rest, "\n### ")
@@ -83,11 +92,11 @@ func Document(name string) (string, error) {
 	return string(b), err
 }
 
-// setting returns text, which docs/secondaries.md must recommend.
-func setting(text string) (string, error) {
-	doc, err := Document("secondaries.md")
+// setting returns text, which a document must recommend.
+func setting(document, text string) (string, error) {
+	doc, err := Document(document)
 	if err == nil && !strings.Contains(doc, "`"+text+"`") {
-		err = fmt.Errorf("docs/secondaries.md does not recommend %q", text)
+		err = fmt.Errorf("docs/%s does not recommend %q", document, text)
 	}
 	return text, err
 }

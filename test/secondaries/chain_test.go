@@ -14,8 +14,10 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/signpost-acme/signpost/internal/check"
+	"github.com/signpost-acme/signpost/internal/dnstest"
 	"github.com/signpost-acme/signpost/internal/zone"
 	"github.com/signpost-acme/signpost/test/process"
+	"github.com/signpost-acme/signpost/test/signing"
 )
 
 // dsRecord returns the DS record that check and records print for what signs at an
@@ -43,16 +45,9 @@ func signedRoot(t *testing.T, ds string) (address string, anchor *dns.DS) {
 	t.Helper()
 	dir, port := t.TempDir(), freePort(t)
 	write(t, dir, "root", fmt.Sprintf("$TTL 60\n. SOA ns. hostmaster. 1 3600 600 604800 1\n. NS ns.\nns. A 127.0.0.1\n%[1]s. NS ns1.example.net.\n%[2]s\n", origin, ds))
-	key := strings.TrimSpace(output(t, dir, "dnssec-keygen", "-q", "-a", "ECDSAP256SHA256", "-f", "KSK", "."))
-	output(t, dir, "dnssec-signzone", "-S", "-z", "-o", ".", "-f", "signed", "root")
-	text, err := os.ReadFile(filepath.Join(dir, key+".key"))
+	key, err := signing.NewKey(t.Context(), dir, ".")
 	must(t, err)
-	rr, err := dns.NewRR(string(text))
-	must(t, err)
-	public, ok := rr.(*dns.DNSKEY)
-	if !ok {
-		t.Fatalf("%s is no key", text)
-	}
+	must(t, signing.Sign(t.Context(), dir, ".", "root", "signed"))
 	write(t, dir, "nsd.conf", fmt.Sprintf("server:\n  ip-address: 127.0.0.1@%d\n  username: \"\"\n  chroot: \"\"\n  zonesdir: %[2]q\n  database: \"\"\n  pidfile: \"%[2]s/pid\"\n  xfrdfile: \"%[2]s/state\"\n  xfrdir: %[2]q\n  zonelistfile: \"%[2]s/list\"\n  server-count: 1\nremote-control:\n  control-enable: no\nzone:\n  name: \".\"\n  zonefile: signed\n", port, dir))
 	nsd, err := process.Look("nsd")
 	must(t, err)
@@ -60,7 +55,7 @@ func signedRoot(t *testing.T, ds string) (address string, anchor *dns.DS) {
 	must(t, p.Start(nil))
 	t.Cleanup(func() { p.End(os.Interrupt) })
 	must(t, p.Listens(t.Context(), local(port).String()))
-	return local(port).String(), public.ToDS(dns.SHA256)
+	return local(port).String(), key.ToDS(dns.SHA256)
 }
 
 func output(t *testing.T, dir, name string, args ...string) string {
@@ -87,7 +82,7 @@ func chain(t *testing.T, p *primary, secondary, ds string) {
 	for record, secure := range map[string]bool{ds: true, forged: false} {
 		root, anchor := signedRoot(t, record)
 		text := fmt.Sprintf("%d %d %d %s", anchor.KeyTag, anchor.Algorithm, anchor.DigestType, anchor.Digest)
-		resolver := startUnbound(t, fmt.Sprintf("trust-anchor: \". DS %s\"", text), map[string]string{".": root, origin: secondary})
+		resolver := dnstest.Unbound(t, map[string]string{".": root, origin: secondary}, aggressive, fmt.Sprintf("trust-anchor: \". DS %s\"", text))
 		var m *dns.Msg
 		eventually(t, 20*time.Second, "Unbound answers", func() (ok bool) {
 			var err error

@@ -1,9 +1,8 @@
 package secondaries
 
 import (
+	"encoding/base64"
 	"fmt"
-	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -12,61 +11,26 @@ import (
 	"github.com/google/uuid"
 	"github.com/miekg/dns"
 
+	"github.com/signpost-acme/signpost/internal/check"
+	"github.com/signpost-acme/signpost/internal/dnstest"
 	"github.com/signpost-acme/signpost/internal/redistest"
-	"github.com/signpost-acme/signpost/test/process"
+	"github.com/signpost-acme/signpost/internal/zone"
 )
 
-// unbound runs an Unbound that asks a server for our zone, with settings, and returns
+// aggressive is the setting by which a resolver says NXDOMAIN from what it knows of other
+// names (RFC 8198).
+const aggressive = "aggressive-nsec: yes"
+
+// unbound runs an Unbound that asks a server for our zone, with a setting, and returns
 // its address when it answers.
-func unbound(t *testing.T, server, settings string) string {
+func unbound(t *testing.T, server, setting string) string {
 	t.Helper()
-	address := startUnbound(t, settings, map[string]string{origin: server})
+	address := dnstest.Unbound(t, map[string]string{origin: server}, aggressive, setting)
 	eventually(t, 20*time.Second, "Unbound answers", func() bool {
 		m, err := resolve(address, uuid.New())
 		return err == nil && m.Rcode != dns.RcodeServerFailure
 	})
 	return address
-}
-
-// startUnbound runs an Unbound that asks these servers for these zones.
-func startUnbound(t *testing.T, settings string, servers map[string]string) string {
-	t.Helper()
-	stubs := ""
-	for zone, server := range servers {
-		stubs += fmt.Sprintf("stub-zone:\n  name: %q\n  stub-addr: %s\n", zone, strings.Replace(server, ":", "@", 1))
-	}
-	dir, port := t.TempDir(), freePort(t)
-	write(t, dir, "unbound.conf", fmt.Sprintf(`server:
-  interface: 127.0.0.1@%d
-  do-daemonize: no
-  chroot: ""
-  username: ""
-  directory: ""
-  pidfile: ""
-  use-syslog: no
-  do-ip6: no
-  do-not-query-localhost: no
-  module-config: "validator iterator"
-  aggressive-nsec: yes
-  num-threads: 1
-  %s
-%s`, port, settings, stubs))
-	path, err := process.Look("unbound")
-	must(t, err)
-	cmd := exec.Command(path, "-d", "-c", dir+"/unbound.conf")
-	log, err := os.Create(dir + "/log")
-	must(t, err)
-	cmd.Stderr = log
-	must(t, cmd.Start())
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		log.Close()
-		if b, _ := os.ReadFile(dir + "/log"); t.Failed() {
-			t.Logf("unbound: %s", b[max(0, len(b)-2000):])
-		}
-	})
-	return local(port).String()
 }
 
 // resolve asks a resolver, with DNSSEC.
@@ -131,6 +95,36 @@ func TestRFC2308Section5EarlyQuestion(t *testing.T) {
 	early(t, p, s.address(), unbound(t, s.address(), "domain-insecure: \""+origin+"\""), false)
 }
 
+// lags lets a secondary that signs miss a change, because its key is not known any more:
+// check says so, although it has serials of its own, and does not before and afterwards.
+func lags(t *testing.T, p *primary, k *keys, s *secondary) {
+	t.Helper()
+	z, err := zone.New(origin)
+	must(t, err)
+	list, err := z.Secondaries([]string{"ns1.example.net=" + s.address()})
+	must(t, err)
+	nobody := []string{local(1).String()} // of the delegation nothing is found out
+	c := &check.Checker{Zone: z, Secondaries: list, Serial: p.journal.Serial, Resolvers: nobody}
+	finding := func() (out check.Finding) {
+		for _, f := range c.Delegation(t.Context()) {
+			if strings.HasPrefix(f.Check, "secondary") {
+				out = f
+			}
+		}
+		return out
+	}
+	if f := finding(); f.Status != check.OK || !strings.Contains(f.Seen, "the current version of "+origin+", signed") {
+		t.Errorf("before: %+v", f)
+	}
+	k.set(base64.StdEncoding.EncodeToString([]byte("another secret, of 32 octets too")))
+	must(t, p.Add(t.Context(), uuid.New(), "missed"))
+	if f := finding(); f.Check != "secondary-lags" || !strings.Contains(f.Hint, "ns1.example.net") {
+		t.Errorf("while it lags: %+v", f)
+	}
+	k.set(docSecret)
+	eventually(t, 90*time.Second, "it has followed", func() bool { return finding().Status == check.OK })
+}
+
 // RFC 4035: a secondary that signs, set up from docs/dnssec.md; what a validating
 // resolver gets from it is authentic at every moment.
 func TestRFC4035SignedBySecondary(t *testing.T) {
@@ -140,7 +134,8 @@ func TestRFC4035SignedBySecondary(t *testing.T) {
 			port, k := freePort(t), kinds[name]
 			k.Document = "dnssec.md"
 			s := startSecondary(t, k, port)
-			p := startPrimary(t, redistest.Start(t), port, newKeys(docSecret), "ns1.example.net="+s.address()+",key=transfer")
+			keys := newKeys(docSecret)
+			p := startPrimary(t, redistest.Start(t), port, keys, "ns1.example.net="+s.address()+",key=transfer")
 			anchor := dsRecord(t, s.address())
 			early(t, p, s.address(), unbound(t, s.address(), fmt.Sprintf("trust-anchor: %q", anchor)), true)
 			chain(t, p, s.address(), anchor)
@@ -152,6 +147,7 @@ func TestRFC4035SignedBySecondary(t *testing.T) {
 			}
 			slices.Sort(took)
 			t.Logf("%s, which signs: median %v, the slowest %v", k.Heading, took[len(took)/2], took[len(took)-1])
+			lags(t, p, keys, s)
 		})
 	}
 }

@@ -33,66 +33,6 @@ func lame(t *testing.T) string {
 	return name
 }
 
-func TestZonemaster(t *testing.T) {
-	hints := rootHints(t)
-	run := func(args ...string) []message {
-		t.Helper()
-		out := tool(t, "zonemaster-cli", append([]string{"--hints", hints, "--level", "INFO", "--json", "--no-progress"}, args...)...)
-		var messages struct{ Results []message }
-		if strings.HasPrefix(out, "[") { // versions before 6 print the list alone
-			out = `{"results":` + out + `}`
-		}
-		if err := json.Unmarshal([]byte(out), &messages); err != nil || len(messages.Results) == 0 {
-			t.Fatalf("%v:\n%s", err, out)
-		}
-		return messages.Results
-	}
-	check := func(t *testing.T, messages []message) {
-		t.Helper()
-		cases := map[string]bool{}
-		for _, m := range messages {
-			cases[strings.ToUpper(m.Testcase)] = true
-			if m.bad() && !slices.Contains(sandboxOnly, m.Tag) {
-				t.Errorf("%s %s %s %v", m.Level, m.Testcase, m.Tag, m.Args)
-			}
-		}
-		for _, c := range []string{"BASIC02", "ADDRESS01", "CONSISTENCY06", "DELEGATION07", "NAMESERVER09", "SYNTAX07", "ZONE10"} {
-			if !cases[c] {
-				t.Errorf("%s did not run; those that did are %v", c, cases)
-			}
-		}
-	}
-	t.Run("as delegated", func(t *testing.T) { check(t, run(world.Zone)) })
-	t.Run("undelegated", func(t *testing.T) {
-		args := []string{world.Zone}
-		for i := range 2 {
-			for _, a := range []string{world.ReplicaAddress(i), world.ReplicaAddress6(i)} {
-				args = append(args, "--ns", fmt.Sprintf("ns%d.%s/%s", i+1, world.Zone, a))
-			}
-		}
-		check(t, run(args...))
-	})
-	t.Run("it finds errors", func(t *testing.T) {
-		if messages := run(lame(t)); !slices.ContainsFunc(messages, message.bad) {
-			t.Errorf("nothing bad about a lame delegation: %v", messages)
-		}
-	})
-}
-
-// message is one of Zonemaster's.
-type message struct {
-	Level, Testcase, Tag string
-	Args                 map[string]any
-}
-
-func (m message) bad() bool {
-	return slices.Contains([]string{"WARNING", "ERROR", "CRITICAL"}, m.Level)
-}
-
-// sandboxOnly is what Zonemaster minds about the sandbox's addresses: they are for
-// documentation, and have no names.
-var sandboxOnly = []string{"NAMESERVER_IP_PRIVATE_NETWORK", "NAMESERVER_IP_WITHOUT_REVERSE", "NAMESERVERS_IP_WITHOUT_REVERSE"}
-
 // DNSViz follows every name from the root, and asks every server for it in many ways.
 func TestDNSViz(t *testing.T) {
 	run := func(names ...string) (problems, seen []string) {

@@ -34,7 +34,7 @@ var theWorld *world.World
 
 func TestMain(m *testing.M) {
 	world.Main("tools", m.Run, func(ctx context.Context, o world.Options) (stop func(), err error) {
-		o.Replicas = 2
+		o.Replicas, o.Signed = 2, true
 		if theWorld, err = world.StartDNS(ctx, o); err != nil {
 			return nil, err
 		}

@@ -23,7 +23,7 @@ func StartDNS(ctx context.Context, o Options) (w *World, err error) {
 			return w, err
 		}
 	}
-	if w.Parent, err = newParent(w.Dir, paths[0], o.Replicas, 0); err != nil {
+	if w.Parent, err = newParent(ctx, w.Dir, paths[0], o); err != nil {
 		return w, err
 	}
 	resolver, err := newResolver(w.Dir, paths[1])

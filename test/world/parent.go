@@ -10,17 +10,19 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/signpost-acme/signpost/test/process"
-
 	"github.com/miekg/dns"
+
+	"github.com/signpost-acme/signpost/test/process"
+	"github.com/signpost-acme/signpost/test/signing"
 )
 
 // Parent is the DNS above and beside our zone: NSD with the root, com, and the
 // domains for which certificates are wanted. Its zones can be changed while it runs.
 type Parent struct {
 	*process.Process
-	mu    sync.Mutex
-	zones map[string]*parentZone
+	mu     sync.Mutex
+	zones  map[string]*parentZone
+	signed bool // from the root; a domain's DS record is in com
 }
 
 type parentZone struct {
@@ -30,8 +32,8 @@ type parentZone struct {
 
 // newParent writes NSD's configuration. The zones, beside root and com, are
 // delegated from com.
-func newParent(dir, bin string, replicas, secondaries int) (*Parent, error) {
-	p := &Parent{zones: map[string]*parentZone{}}
+func newParent(ctx context.Context, dir, bin string, o Options) (*Parent, error) {
+	p := &Parent{zones: map[string]*parentZone{}, signed: o.Signed}
 	p.zones["."] = &parentZone{serial: 1, records: map[string]string{
 		"com": "com. NS ns.nic.com.\nns.nic.com. A " + ParentAddress + "\nns.nic.com. AAAA " + parentAddress6,
 	}}
@@ -42,13 +44,13 @@ func newParent(dir, bin string, replicas, secondaries int) (*Parent, error) {
 		p.zones[domain+"."] = &parentZone{serial: 1, records: map[string]string{}}
 	}
 	var delegation []string
-	for i := range replicas {
+	for i := range o.Replicas {
 		delegation = append(delegation,
 			fmt.Sprintf("%s. NS ns%d.%s.", Zone, i+1, Zone),
 			fmt.Sprintf("ns%d.%s. A %s", i+1, Zone, ReplicaAddress(i)),
 			fmt.Sprintf("ns%d.%s. AAAA %s", i+1, Zone, ReplicaAddress6(i)))
 	}
-	for i := range secondaries { // instead
+	for i := range o.Secondaries { // instead
 		if i == 0 {
 			delegation = nil
 		}
@@ -65,11 +67,16 @@ func newParent(dir, bin string, replicas, secondaries int) (*Parent, error) {
 	}
 	fmt.Fprintf(&conf, "  zonesdir: \"%s\"\n  xfrdir: \"%s\"\n  verbosity: 1\nremote-control:\n  control-enable: no\n", dir, dir)
 	for name := range p.zones {
-		fmt.Fprintf(&conf, "zone:\n  name: \"%s\"\n  zonefile: \"%s\"\n", name, zoneFile(name))
+		fmt.Fprintf(&conf, "zone:\n  name: \"%s\"\n  zonefile: \"%s\"\n", name, p.served(name))
 	}
 	p.Process = &process.Process{Name: "nsd", Dir: dir, Args: []string{bin, "-d", "-c", filepath.Join(dir, "nsd.conf")}}
+	if p.signed {
+		if err := p.makeKeys(ctx); err != nil {
+			return nil, err
+		}
+	}
 	for name := range p.zones {
-		if err := p.write(name); err != nil {
+		if err := p.write(ctx, name); err != nil {
 			return nil, err
 		}
 	}
@@ -81,7 +88,33 @@ var Domains = []string{"example.com", "example-two.com", "xn--bcher-kva.com"}
 
 func zoneFile(name string) string { return "zone-" + strings.Trim(name, ".") + ".txt" }
 
-func (p *Parent) write(zone string) error {
+// served is the file of a zone that NSD serves.
+func (p *Parent) served(name string) string {
+	if p.signed {
+		return zoneFile(name) + ".signed"
+	}
+	return zoneFile(name)
+}
+
+// makeKeys makes a key for each zone, and adds its DS record to the zone above.
+func (p *Parent) makeKeys(ctx context.Context) error {
+	for name := range p.zones {
+		key, err := signing.NewKey(ctx, p.Dir, name)
+		if err != nil {
+			return err
+		}
+		switch name {
+		case ".": // has nothing above
+		case "com.":
+			p.zones["."].records["DS"] = key.ToDS(dns.SHA256).String()
+		default:
+			p.zones["com."].records["DS "+name] = key.ToDS(dns.SHA256).String()
+		}
+	}
+	return nil
+}
+
+func (p *Parent) write(ctx context.Context, zone string) error {
 	z := p.zones[zone]
 	var b strings.Builder
 	host := "ns." + strings.TrimPrefix(zone, ".")
@@ -97,7 +130,10 @@ func (p *Parent) write(zone string) error {
 	for _, records := range z.records {
 		b.WriteString(records + "\n")
 	}
-	return os.WriteFile(filepath.Join(p.Dir, zoneFile(zone)), []byte(b.String()), 0o600)
+	if err := os.WriteFile(filepath.Join(p.Dir, zoneFile(zone)), []byte(b.String()), 0o600); err != nil || !p.signed {
+		return err
+	}
+	return signing.Sign(ctx, p.Dir, zone, zoneFile(zone), p.served(zone))
 }
 
 // Set puts records, lines of a zone file, into the domain's zone under key,
@@ -113,7 +149,7 @@ func (p *Parent) Set(ctx context.Context, domain, key, records string) error {
 	}
 	z.serial++
 	z.records[key] = records
-	if err := p.write(zone); err != nil {
+	if err := p.write(ctx, zone); err != nil {
 		return err
 	}
 	var told time.Time

@@ -27,6 +27,10 @@ type Options struct {
 	// delegated to them alone, and the replicas are hidden primaries. At most two.
 	Secondaries []string
 
+	// Signed has the zones above ours signed, from the root down (RFC 4033). Ours has no
+	// DS record there.
+	Signed bool
+
 	// Node is for a cluster with a real node: pods run, and nothing is installed.
 	// Replicas must be 0; cert-manager and signpost are for whoever uses it.
 	Node bool
@@ -139,7 +143,7 @@ func (w *World) startInternet(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if w.Parent, err = newParent(w.Dir, nsd, w.Options.Replicas, len(w.Options.Secondaries)); err != nil {
+	if w.Parent, err = newParent(ctx, w.Dir, nsd, w.Options); err != nil {
 		return err
 	}
 	resolver, err := newResolver(w.Dir, unbound)
