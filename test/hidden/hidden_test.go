@@ -62,7 +62,7 @@ func stopped(t *testing.T) {
 	gone := w.Secondaries[1]
 	gone.Stop()
 	must(t, create(t.Context(), certificates+1))
-	// A nudge during the 20 s of Present makes cert-manager drop its update of the status.
+	begin := time.Now()
 	poll.Until(t, 3*time.Minute, "the Challenge says which secondary is missing", func() error {
 		list, err := w.Challenges(t.Context(), namespace)
 		if err != nil {
@@ -79,8 +79,9 @@ func stopped(t *testing.T) {
 		}
 		return errors.Join(err, fmt.Errorf("%d Challenges", len(list)))
 	})
+	t.Logf("the reason is there after %.1f s", time.Since(begin).Seconds())
 	must(t, gone.Run(t.Context()))
-	begin := time.Now()
+	begin = time.Now()
 	must(t, ready(t.Context(), certificates+1))
 	t.Logf("Ready %.1f s after %s is back", time.Since(begin).Seconds(), gone.Name)
 }
