@@ -42,6 +42,7 @@ type notifier struct {
 	secondary zone.Secondary
 	server    netip.AddrPort
 	answers   bool // as a DNS server of the zone: it can be asked for its serial
+	refused   bool // the last one that was answered
 
 	acknowledged, unanswered atomic.Uint64
 }
@@ -73,6 +74,7 @@ func (n *notifier) run(ctx context.Context) {
 			wait, follow = firstWait, followPause
 		}
 		told = serial
+		begin := time.Now()
 		has = n.tell(ctx, serial, wait, changed)
 		if has {
 			n.acknowledged.Add(1)
@@ -80,8 +82,11 @@ func (n *notifier) run(ctx context.Context) {
 			continue
 		}
 		n.unanswered.Add(1)
-		wait = min(2*wait, lastWait)
 		n.sleep(ctx, 10*notifyPause, nil)
+		if early := wait - time.Since(begin); early > 0 { // refused, or nobody is there
+			n.sleep(ctx, early, changed)
+		}
+		wait = min(2*wait, lastWait)
 	}
 }
 
@@ -111,7 +116,15 @@ func (n *notifier) tell(ctx context.Context, serial uint32, within time.Duration
 		return false
 	}
 	// NOTIMP is an answer too (RFC 1996 section 3.11): the secondary looks by itself.
-	return answer.Rcode == dns.RcodeSuccess || answer.Rcode == dns.RcodeNotImplemented
+	if answer.Rcode == dns.RcodeSuccess || answer.Rcode == dns.RcodeNotImplemented {
+		n.refused = false
+		return true
+	}
+	if !n.refused {
+		n.log.Warn("a secondary refuses NOTIFY, and sees changes late; its settings have to allow it, from the address of this replica or by its key", "secondary", n.secondary.Name, "server", n.server, "rcode", dns.RcodeToString[answer.Rcode])
+	}
+	n.refused = true
+	return false
 }
 
 // behind reports whether the secondary answers with an older serial. One that signs
