@@ -2,13 +2,17 @@ package world
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
+	"github.com/cert-manager/cert-manager/pkg/acme"
 	acmev1 "github.com/cert-manager/cert-manager/pkg/apis/acme/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/signpost-acme/signpost/internal/poll"
 )
 
 // CollectOrders does, until ctx is done, what Kubernetes' garbage collector does, which does
@@ -38,23 +42,34 @@ func (w *World) CollectOrders(ctx context.Context, namespace string) {
 	}
 }
 
-// NoneFailed returns how many Orders there are in a namespace, and an error unless each of
-// them became valid: one whose Challenge fails at the CA becomes invalid and stays. It is
-// also one if the CA has called an authorization invalid, of whatever namespace.
+// NoneFailed waits until every Order in a namespace has ended, and returns how many there
+// are, with an error unless each became valid: one whose Challenge fails at the CA becomes
+// invalid and stays. It is also one if the CA has called an authorization invalid, of
+// whatever namespace.
 func (w *World) NoneFailed(ctx context.Context, namespace string) (orders int, err error) {
-	list, err := w.CM.AcmeV1().Orders(namespace).List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return 0, err
-	}
 	var failed []string
-	for _, o := range list.Items {
-		if o.Status.State != acmev1.Valid {
-			failed = append(failed, fmt.Sprintf("order %s of %v is %s: %s", o.Name, o.Spec.DNSNames, o.Status.State, o.Status.Reason))
+	err = poll.Try(ctx, 2*time.Minute, "every Order has ended", func() error {
+		list, err := w.CM.AcmeV1().Orders(namespace).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return err
 		}
+		orders, failed = len(list.Items), nil
+		waiting := 0
+		for _, o := range list.Items {
+			switch {
+			case acme.IsFailureState(o.Status.State):
+				failed = append(failed, fmt.Sprintf("order %s of %v is %s: %s", o.Name, o.Spec.DNSNames, o.Status.State, o.Status.Reason))
+			case o.Status.State != acmev1.Valid:
+				waiting++
+			}
+		}
+		if waiting > 0 {
+			return fmt.Errorf("%d of %d have not", waiting, orders)
+		}
+		return nil
+	})
+	if invalid := strings.Count(w.CA.Output(), "set INVALID"); len(failed) > 0 || invalid > 0 {
+		err = errors.Join(err, fmt.Errorf("%d of %d Orders failed, and the CA calls %d authorizations invalid\n%s", len(failed), orders, invalid, strings.Join(failed, "\n")))
 	}
-	invalid := strings.Count(w.CA.Output(), "set INVALID")
-	if len(failed) > 0 || invalid > 0 {
-		err = fmt.Errorf("%d of %d Orders failed, and the CA calls %d authorizations invalid\n%s", len(failed), len(list.Items), invalid, strings.Join(failed, "\n"))
-	}
-	return len(list.Items), err
+	return orders, err
 }
