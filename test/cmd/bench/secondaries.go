@@ -25,8 +25,8 @@ var throughKinds = []string{"nsd", "knot"}
 func secondaries(ctx context.Context, dir, bin string) (string, error) {
 	var b strings.Builder
 	fmt.Fprintf(&b, `A real Redis, one `+"`signpost dns`"+` with %d names, and one nameserver set up by its recipe in [secondaries](secondaries.md),
-all on loopback. "Visible" is the time from the beginning of a change until it answers with the value over UDP and TCP (the replica: UDP), asked
-every millisecond; Present is that of the solver, which asks the replica as well. One change after another.
+all on loopback. "Visible" is the time from the beginning of a change until it answers with the value over UDP and TCP (the
+replica: UDP), asked every millisecond; Present is that of the solver, which asks the replica as well. One change after another.
 
 | who answers | version | changes | visible p50 ms | p99 ms | Present p50 ms | p99 ms |
 |---|---|---:|---:|---:|---:|---:|
@@ -75,7 +75,8 @@ func issuedThrough(ctx context.Context, dir, bin string) (string, error) {
 ### A thousand certificates, none too early
 
 %d Certificates for a wildcard each, applied at once in the world of the end-to-end tests: the zone is delegated to NSD and Knot
-alone, and two replicas of Signpost are hidden primaries. cert-manager has the flags %s.
+alone, and two replicas of Signpost are hidden primaries. cert-manager has the flags
+%s.
 
 All are Ready after %.0f s. Of %d orders none failed at the CA, which called no authorization invalid. Present, until both replicas
 and both secondaries answered, took %.0f ms on average of %d calls.
