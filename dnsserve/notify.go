@@ -121,7 +121,7 @@ func (n *notifier) tell(ctx context.Context, serial uint32, within time.Duration
 		return true
 	}
 	if !n.refused {
-		n.log.Warn("a secondary refuses NOTIFY, and sees changes late; its settings have to allow it, from the address of this replica or by its key", "secondary", n.secondary.Name, "server", n.server, "rcode", dns.RcodeToString[answer.Rcode])
+		n.log.Warn("a secondary refuses NOTIFY; its settings have to allow it, from the address of this replica or by its key", "secondary", n.secondary.Name, "server", n.server, "rcode", dns.RcodeToString[answer.Rcode])
 	}
 	n.refused = true
 	return false

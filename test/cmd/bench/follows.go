@@ -146,7 +146,7 @@ func (f *follow) changesVisible(ctx context.Context, st *store.Redis) error {
 				break
 			}
 			if time.Since(begin) > 20*time.Second {
-				return fmt.Errorf("change %d is not visible after 20 s (%v)", i, err)
+				return errors.Join(fmt.Errorf("change %d is not visible after 20 s", i), err)
 			}
 			if err := pause(ctx, time.Millisecond); err != nil {
 				return err
