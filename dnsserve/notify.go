@@ -20,11 +20,12 @@ import (
 const (
 	notifyPause = 2 * time.Millisecond   // between two that it has acknowledged: changes within it are told of together
 	firstWait   = 100 * time.Millisecond // for the first answer; each further try waits twice as long
-	lastWait    = 30 * time.Second
+	lastWait    = 5 * time.Second        // so that one that is back is told while Present still waits (20 s)
 
 	// followPause is how long a secondary that has acknowledged may take before it is
 	// asked whether it has the change, and told again if not.
 	followPause = 500 * time.Millisecond
+	lastFollow  = 30 * time.Second // each further one waits twice as long, and this is the last
 )
 
 // notify tells all secondaries of every change until ctx is done.
@@ -60,7 +61,7 @@ func (n *notifier) run(ctx context.Context) {
 		changed := n.Versions.Changed()
 		serial, known := n.Versions.Serial()
 		if !known || has && serial == told {
-			if known && n.answers && follow <= lastWait { // acknowledged is not yet transferred
+			if known && n.answers && follow <= lastFollow { // acknowledged is not yet transferred
 				if n.sleep(ctx, follow, changed); n.behind(ctx, serial) {
 					has = false
 				}
