@@ -44,10 +44,11 @@ func newSecondary(t *testing.T, signed bool) *fakeSecondary {
 			if m.Unpack(buf[:n]) != nil || f.signed && (err != nil || s.error != 0) {
 				continue
 			}
+			answers := f.answers.Load() // before the test hears of it, and may change that
 			if m.Opcode == dns.OpcodeNotify {
 				f.heard <- m.Copy()
 			}
-			if !f.answers.Load() {
+			if !answers {
 				continue
 			}
 			reply := new(dns.Msg).SetReply(&m)
