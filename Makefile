@@ -129,7 +129,7 @@ image: ## build the image with docker or buildah (PLATFORMS=linux/amd64,linux/ar
 	  buildah build --platform $(PLATFORMS) --build-arg VERSION=$(VERSION) --manifest $(IMAGE) $(IMAGE_FLAGS) .; \
 	else echo "error: to build the image, install docker with buildx, or buildah (apt-get install buildah)" >&2; exit 1; fi
 
-bench: build ## measure on this machine, beside other DNS servers; writes docs/benchmarks.md (PARTS="peers scale ready fleet")
+bench: build ## measure on this machine, beside other DNS servers; writes docs/benchmarks.md (PARTS="peers scale ready fleet", or reissue, secondaries, domains)
 	@hack/setup bench
 	go test -run '^$$' -bench . -benchmem ./dnsserve ./internal/store
 	@$(IN_TEST) go build -o $(BIN)/bench ./cmd/bench

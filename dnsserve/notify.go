@@ -20,11 +20,12 @@ import (
 const (
 	notifyPause = 2 * time.Millisecond   // between two that it has acknowledged: changes within it are told of together
 	firstWait   = 100 * time.Millisecond // for the first answer; each further try waits twice as long
-	lastWait    = 30 * time.Second
+	lastWait    = 5 * time.Second        // so that one that is back is told while Present still waits (20 s)
 
 	// followPause is how long a secondary that has acknowledged may take before it is
 	// asked whether it has the change, and told again if not.
 	followPause = 500 * time.Millisecond
+	lastFollow  = 30 * time.Second // each further one waits twice as long, and this is the last
 )
 
 // notify tells all secondaries of every change until ctx is done.
@@ -42,6 +43,7 @@ type notifier struct {
 	secondary zone.Secondary
 	server    netip.AddrPort
 	answers   bool // as a DNS server of the zone: it can be asked for its serial
+	refused   bool // the last one that was answered
 
 	acknowledged, unanswered atomic.Uint64
 }
@@ -59,7 +61,7 @@ func (n *notifier) run(ctx context.Context) {
 		changed := n.Versions.Changed()
 		serial, known := n.Versions.Serial()
 		if !known || has && serial == told {
-			if known && n.answers && follow <= lastWait { // acknowledged is not yet transferred
+			if known && n.answers && follow <= lastFollow { // acknowledged is not yet transferred
 				if n.sleep(ctx, follow, changed); n.behind(ctx, serial) {
 					has = false
 				}
@@ -73,6 +75,7 @@ func (n *notifier) run(ctx context.Context) {
 			wait, follow = firstWait, followPause
 		}
 		told = serial
+		begin := time.Now()
 		has = n.tell(ctx, serial, wait, changed)
 		if has {
 			n.acknowledged.Add(1)
@@ -80,8 +83,11 @@ func (n *notifier) run(ctx context.Context) {
 			continue
 		}
 		n.unanswered.Add(1)
-		wait = min(2*wait, lastWait)
 		n.sleep(ctx, 10*notifyPause, nil)
+		if early := wait - time.Since(begin); early > 0 { // refused, or nobody is there
+			n.sleep(ctx, early, changed)
+		}
+		wait = min(2*wait, lastWait)
 	}
 }
 
@@ -111,7 +117,15 @@ func (n *notifier) tell(ctx context.Context, serial uint32, within time.Duration
 		return false
 	}
 	// NOTIMP is an answer too (RFC 1996 section 3.11): the secondary looks by itself.
-	return answer.Rcode == dns.RcodeSuccess || answer.Rcode == dns.RcodeNotImplemented
+	if answer.Rcode == dns.RcodeSuccess || answer.Rcode == dns.RcodeNotImplemented {
+		n.refused = false
+		return true
+	}
+	if !n.refused {
+		n.log.Warn("a secondary refuses NOTIFY; its settings have to allow it, from the address of this replica or by its key", "secondary", n.secondary.Name, "server", n.server, "rcode", dns.RcodeToString[answer.Rcode])
+	}
+	n.refused = true
+	return false
 }
 
 // behind reports whether the secondary answers with an older serial. One that signs

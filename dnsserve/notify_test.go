@@ -20,6 +20,7 @@ type fakeSecondary struct {
 	signed  bool
 	key     Key
 	wrong   atomic.Bool // signs its answers with another key
+	refuses atomic.Bool // NOTIFY
 }
 
 func newSecondary(t *testing.T, signed bool) *fakeSecondary {
@@ -43,13 +44,17 @@ func newSecondary(t *testing.T, signed bool) *fakeSecondary {
 			if m.Unpack(buf[:n]) != nil || f.signed && (err != nil || s.error != 0) {
 				continue
 			}
+			answers := f.answers.Load() // before the test hears of it, and may change that
 			if m.Opcode == dns.OpcodeNotify {
 				f.heard <- m.Copy()
 			}
-			if !f.answers.Load() {
+			if !answers {
 				continue
 			}
 			reply := new(dns.Msg).SetReply(&m)
+			if m.Opcode == dns.OpcodeNotify && f.refuses.Load() {
+				reply.Rcode = dns.RcodeRefused
+			}
 			if m.Opcode == dns.OpcodeQuery {
 				reply.Answer = []dns.RR{&dns.SOA{Hdr: header(m.Question[0].Name, dns.TypeSOA, 1), Ns: ".", Mbox: ".", Serial: f.serial.Load()}}
 			}
@@ -138,6 +143,32 @@ func TestRFC1996Section3_6NoStorm(t *testing.T) {
 	}
 	if m := f.next(time.Second); m != nil {
 		t.Errorf("repeated although acknowledged: %v", m)
+	}
+}
+
+// RFC 1996 section 3.6: one that refuses, or is not there, so that the network says so at
+// once, is told as seldom as one that does not answer.
+func TestRFC1996Section3_6Refused(t *testing.T) {
+	f := newSecondary(t, false)
+	f.refuses.Store(true)
+	gone, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone.Close()
+	for what, address := range map[string]string{"refuses": f.addr, "is not there": gone.LocalAddr().String()} {
+		n := transferring(t, newVersions(), "ns1.example.net="+address).transfers.notifiers[0]
+		time.Sleep(1200 * time.Millisecond)
+		if sent := n.unanswered.Load(); sent < 3 || sent > 5 { // after 0.1, 0.2, 0.4, 0.8 s
+			t.Errorf("%d NOTIFY in 1.2 s to one that %s", sent, what)
+		}
+	}
+	f.refuses.Store(false)
+	for len(f.heard) > 0 {
+		<-f.heard
+	}
+	if f.next(10*time.Second) == nil {
+		t.Error("not repeated")
 	}
 }
 

@@ -48,6 +48,9 @@ type Store interface {
 	Values(ctx context.Context, id uuid.UUID) ([]string, error)
 	// Replicas returns the addresses of the DNS servers that are live.
 	Replicas(ctx context.Context) ([]string, error)
+	// Vouch tells the other replicas something for that long, by an ID that both know.
+	Vouch(ctx context.Context, id uuid.UUID, lifetime time.Duration) error
+	Vouched(ctx context.Context, ids []uuid.UUID) ([]bool, error)
 }
 
 // Serves reports whether the DNS server at address answers with the TXT record
@@ -73,6 +76,7 @@ type Solver struct {
 	servers   atomic.Pointer[[]string] // that the store knew last
 
 	secondaries secondaries
+	underWay    underWay
 }
 
 // New returns a solver that writes to store and asks the DNS servers by serves.
@@ -94,6 +98,7 @@ func (s *Solver) Initialize(*rest.Config, <-chan struct{}) error { return nil }
 func (s *Solver) Present(req *whapi.ChallengeRequest) error {
 	ctx, cancel := context.WithTimeout(context.Background(), presentTimeout)
 	defer cancel()
+	defer s.present(req.DNSName, req.Key)()
 	start := time.Now()
 	err := s.doPresent(ctx, req)
 	s.metrics.observe("present", start, err)

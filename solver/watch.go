@@ -28,19 +28,25 @@ type Challenges interface {
 	Holder(c cluster.Challenge) string
 }
 
+// Presenting reports whether a challenge is being presented now.
+type Presenting func(ctx context.Context, c cluster.Challenge) bool
+
 // Watcher follows the challenges that are under way. Where the CNAME is missing it
 // looks it up with back-off, and nudges cert-manager when the CNAME appears. A record
 // that was presented, and that Redis has lost, is put back, and a value that is left
 // although its Challenge has ended is removed: the Challenges in the API server are the
-// truth. Every replica may run one; all that it does is idempotent.
+// truth. Every replica may run one; all that it does is idempotent. A challenge that
+// waits is followed by the replica whose it is.
 type Watcher struct {
 	Challenges Challenges
 	Store      Store
 	Zone       *zone.Zone
 	LookUp     LookUp
 	Presented  func(cluster.Challenge) bool  // by this replica: see Solver.Presented
+	Presenting Presenting                    // by any replica: see Solver.Presenting; nil for none
 	Returned   func() map[uuid.UUID][]string // values that a store has brought back: see store.Copy; nil for none
 	Gate       bool                          // Orders wait at the gate, so a Challenge that cannot succeed ends
+	Mine       func(key string) bool         // by UID: of all replicas one says yes, but while they change; nil for all
 	Log        *slog.Logger
 
 	endings endings
@@ -102,7 +108,7 @@ func (w *Watcher) follow(_ context.Context, challenges []cluster.Challenge) {
 	seen := map[types.UID]bool{}
 	for _, c := range challenges {
 		held := c.Reason == "" && !c.Processing && c.State == "" && time.Since(c.Since) > heldAfter
-		if c.Presented || c.Reason == "" && !held {
+		if c.Presented || c.Reason == "" && !held || w.Mine != nil && !w.Mine(string(c.UID)) {
 			continue
 		}
 		seen[c.UID] = true
@@ -157,7 +163,7 @@ func (w *Watcher) look(ctx context.Context, c cluster.Challenge, entry *waiting)
 		entry.spent()
 		return silent
 	}
-	if time.Now().Before(entry.again) {
+	if time.Now().Before(entry.again) || w.Presenting != nil && w.Presenting(ctx, c) {
 		return silent
 	}
 	log := w.logAbout(c)

@@ -130,7 +130,8 @@ func (w *Webhook) parts(r *replica, k *cluster.Cluster, history *status.History,
 		s.Strict(w.namespace, k.Find)
 	}
 	work := &share{self: r.address, cluster: id, store: r.store}
-	challenges := &solver.Watcher{Challenges: k, Store: r.store, Zone: w.Zone, LookUp: lookUp, Presented: s.Presented, Returned: r.copy.Returned, Gate: w.gate, Log: r.log}
+	challenges := &solver.Watcher{Challenges: k, Store: r.store, Zone: w.Zone, LookUp: lookUp, Presented: s.Presented, Presenting: s.Presenting,
+		Returned: r.copy.Returned, Gate: w.gate, Mine: work.mine, Log: r.log}
 	requests := gate.NewWatcher(k, looks, work.mine, r.log)
 	requests.Others = gate.NewOthers(checker.Look, checker.Changed, r.store)
 	page := status.New(status.Config{

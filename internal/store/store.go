@@ -52,7 +52,8 @@ type Store interface {
 	Asked(ctx context.Context, id uuid.UUID) (map[string]uint64, error)
 
 	// Vouch tells the other replicas, for that long, that this one has just seen the
-	// owner's record of the target with that ID.
+	// owner's record of the target with that ID, or presents the challenge with that ID.
+	// It replaces what was said before.
 	Vouch(ctx context.Context, id uuid.UUID, lifetime time.Duration) error
 
 	// Vouched returns, for each ID, whether a replica vouches for it now.

@@ -25,8 +25,9 @@ import (
 const outage = time.Hour
 
 // RFC 1035 section 3.3.13: with all of Signpost killed, and Redis stopped, the secondaries go
-// on answering, and may do so for far longer than an hour by the SOA that they have. They
-// ask often enough to find that it is back.
+// on answering, and may do so for far longer than an hour by the SOA that they have (that
+// they do it is seen in test/secondaries, with faster clocks). They ask often enough to
+// find that it is back.
 func TestRFC1035Section3_3_13Outage(t *testing.T) {
 	id := uuid.New()
 	t.Cleanup(func() { w.Redis.Signal(syscall.SIGCONT) })

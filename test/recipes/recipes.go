@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -86,9 +87,13 @@ func below(document, heading string) (blocks []string, err error) {
 	return blocks, nil
 }
 
-// Document returns a document of docs, for a test in a folder of test.
+// Document returns a document of docs, for a test in a folder of test, or a program that
+// runs in test.
 func Document(name string) (string, error) {
 	b, err := os.ReadFile(filepath.Join("../../docs", name))
+	if errors.Is(err, fs.ErrNotExist) {
+		b, err = os.ReadFile(filepath.Join("../docs", name))
+	}
 	return string(b), err
 }
 

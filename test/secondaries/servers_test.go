@@ -17,6 +17,7 @@ import (
 type kind struct {
 	recipes.Kind
 	within time.Duration // the bar for the median from change to visible
+	env    []string      // beside ours
 }
 
 // kinds are all that have recipes.
@@ -24,7 +25,7 @@ var kinds = func() map[string]kind {
 	bars := map[string]time.Duration{"nsd": 50 * time.Millisecond, "knot": 50 * time.Millisecond, "bind": time.Second, "powerdns": 3 * time.Second}
 	list := map[string]kind{}
 	for name, k := range recipes.Kinds {
-		list[name] = kind{k, bars[name]}
+		list[name] = kind{Kind: k, within: bars[name]}
 	}
 	return list
 }()
@@ -79,6 +80,7 @@ func (s *secondary) start() {
 	}
 	defer log.Close()
 	s.cmd = exec.Command(args[0], args[1:]...)
+	s.cmd.Env = append(os.Environ(), s.env...)
 	s.cmd.Stdout, s.cmd.Stderr, s.cmd.Dir = log, log, s.dir
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := s.cmd.Start(); err != nil {

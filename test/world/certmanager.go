@@ -49,6 +49,9 @@ func (w *World) installCertManager(ctx context.Context) error {
 	return w.start(w.certManager)
 }
 
+// CertManagerOutput returns what cert-manager's controllers have printed.
+func (w *World) CertManagerOutput() string { return w.certManager.Output() }
+
 // otherCertManager is the folder of the module of another version of cert-manager than
 // the tests' own, empty for that: hack/compatibility sets it.
 func otherCertManager() string { return os.Getenv("SIGNPOST_TEST_CERT_MANAGER") }

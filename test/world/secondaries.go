@@ -4,11 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"syscall"
-
-	"github.com/miekg/dns"
 
 	"github.com/signpost-acme/signpost/test/process"
 	"github.com/signpost-acme/signpost/test/recipes"
@@ -35,20 +31,11 @@ func secondaryName(i int) string { return fmt.Sprintf("ns%d.example.com", i+1) }
 // has the zone.
 func (w *World) startSecondaries(ctx context.Context) error {
 	for i, kind := range w.Options.Secondaries {
-		k, ok := recipes.Kinds[kind]
-		if !ok {
-			return fmt.Errorf("there is no recipe for %s", kind)
-		}
-		dir := filepath.Join(w.Dir, "secondary-"+kind)
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return err
-		}
-		at, primary := netip.MustParseAddrPort(SecondaryAddress(i)+":53"), netip.MustParseAddrPort(ReplicaAddress(0)+":53")
-		args, err := k.Command(dir, at, primary, recipes.Secret)
+		p, err := recipes.Secondary(kind, w.Dir, netip.MustParseAddrPort(SecondaryAddress(i)+":53"), netip.MustParseAddrPort(ReplicaAddress(0)+":53"))
 		if err != nil {
 			return err
 		}
-		s := &Secondary{Process: w.process("secondary-"+kind, args[0], args[1:]...), Name: secondaryName(i), Address: SecondaryAddress(i), w: w}
+		s := &Secondary{Process: p, Name: secondaryName(i), Address: SecondaryAddress(i), w: w}
 		w.Secondaries = append(w.Secondaries, s)
 		if err := s.Run(ctx); err != nil {
 			return err
@@ -65,18 +52,7 @@ func (s *Secondary) Run(ctx context.Context) error {
 	if err := s.w.start(s.Process); err != nil {
 		return err
 	}
-	return s.ready(ctx)
-}
-
-// ready waits until the secondary has the zone.
-func (s *Secondary) ready(ctx context.Context) error {
-	return s.Until(ctx, "have the zone", func(ctx context.Context) error {
-		m, _, err := new(dns.Client).ExchangeContext(ctx, new(dns.Msg).SetQuestion(Zone+".", dns.TypeSOA), s.Address+":53")
-		if err == nil && (!m.Authoritative || len(m.Answer) == 0) {
-			err = fmt.Errorf("answers %s", dns.RcodeToString[m.Rcode])
-		}
-		return err
-	})
+	return s.Until(ctx, "have the zone", recipes.HasZone(s.Address+":53", Zone))
 }
 
 // secondaryFlags are those of signpost serve, empty where there are no secondaries.
@@ -87,6 +63,6 @@ func (w *World) secondaryFlags() (flags []string, err error) {
 	for i := range w.Options.Secondaries {
 		flags = append(flags, "--secondary", fmt.Sprintf("%s=%s,key=transfer", secondaryName(i), SecondaryAddress(i)))
 	}
-	file := filepath.Join(w.Dir, "transfer.key")
-	return append(flags, "--transfer-key-file", file), os.WriteFile(file, fmt.Appendf(nil, "key \"transfer\" { algorithm hmac-sha256; secret %q; };\n", recipes.Secret), 0o600)
+	file, err := recipes.KeyFile(w.Dir)
+	return append(flags, "--transfer-key-file", file), err
 }

@@ -28,6 +28,7 @@ var parts = []part{
 	{"ready", "From apply to Ready", ready},
 	{"fleet", "A thousand domains that wait", fleet},
 	{"reissue", "A thousand certificates at once", reissue},
+	{"secondaries", "Answers by secondaries", secondaries},
 	{"domains", "Ten thousand domains", manyDomains},
 	{name: "profile", measure: profile},
 }
@@ -46,7 +47,7 @@ func main() {
 			}
 			return 0
 		}
-		fmt.Fprintln(os.Stderr, "usage: bench peers | scale | ready | fleet | reissue | domains | profile")
+		fmt.Fprintln(os.Stderr, "usage: bench peers | scale | ready | fleet | reissue | secondaries | domains | profile")
 		return 2
 	})
 }

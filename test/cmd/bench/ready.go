@@ -109,9 +109,11 @@ func addCNAMEs(ctx context.Context, w *world.World, ways []*way) error {
 	return w.Parent.Set(ctx, "example.com", "bench", strings.Join(records, "\n"))
 }
 
+func (y *way) namespace() string { return fmt.Sprintf("%s-%d", y.issuer, y.count) }
+
 // run applies the way's Certificates, all at once, and waits for them.
 func (y *way) run(ctx context.Context, w *world.World) error {
-	namespace := fmt.Sprintf("%s-%d", y.issuer, y.count)
+	namespace := y.namespace()
 	if err := w.Namespace(ctx, namespace); err != nil {
 		return err
 	}

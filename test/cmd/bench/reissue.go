@@ -60,7 +60,7 @@ tried, and would take %.1f hours at that rate.
 // reissueWith returns the cells of a row.
 func reissueWith(ctx context.Context, dir, bin string, flags []string) (string, error) {
 	y := &way{label: strings.Join(flags, " "), issuer: "signpost", count: reissued, limit: reissueLimit, domain: func(i int) string { return fmt.Sprintf("again-%d.example.com", i) }}
-	w, err := reissueWorld(ctx, dir, bin, y, flags, world.IssuerOptions{Name: y.issuer})
+	w, err := issuingWorld(ctx, y, world.Options{Dir: dir, Bin: bin, Replicas: 2, CertManagerFlags: flags}, world.IssuerOptions{Name: y.issuer})
 	if err != nil {
 		return "", err
 	}
@@ -91,7 +91,7 @@ func reissueWith(ctx context.Context, dir, bin string, flags []string) (string, 
 // selfChecked returns how long a few certificates take with cert-manager's self-check.
 func selfChecked(ctx context.Context, dir, bin string) (time.Duration, error) {
 	y := &way{label: "self-check", issuer: "check", count: reissuedChecks, limit: reissueLimit, domain: func(i int) string { return fmt.Sprintf("check-%d.example.com", i) }}
-	w, err := reissueWorld(ctx, dir, bin, y, nil, world.IssuerOptions{Name: y.issuer, SelfCheck: true})
+	w, err := issuingWorld(ctx, y, world.Options{Dir: dir, Bin: bin, Replicas: 2}, world.IssuerOptions{Name: y.issuer, SelfCheck: true})
 	if err != nil {
 		return 0, err
 	}
@@ -103,14 +103,14 @@ func selfChecked(ctx context.Context, dir, bin string) (time.Duration, error) {
 	return y.took, err
 }
 
-// reissueWorld starts a world of its own in a new folder, with the records of a way.
-func reissueWorld(ctx context.Context, dir, bin string, y *way, flags []string, issuer world.IssuerOptions) (*world.World, error) {
-	if err := os.Mkdir(dir, 0o700); err != nil {
+// issuingWorld starts a world of its own in a new folder, with the records of a way.
+func issuingWorld(ctx context.Context, y *way, o world.Options, issuer world.IssuerOptions) (*world.World, error) {
+	if err := os.Mkdir(o.Dir, 0o700); err != nil {
 		return nil, err
 	}
 	starting, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()
-	w, err := world.Start(starting, world.Options{Dir: dir, Bin: bin, Replicas: 2, CertManagerFlags: flags})
+	w, err := world.Start(starting, o)
 	if err != nil {
 		return nil, err
 	}

@@ -56,7 +56,11 @@ func run(ctx context.Context) error {
 	namespace := flag.String("cluster-resource-namespace", "cert-manager", "where ClusterIssuers have their Secrets")
 	nameservers := flag.String("dns01-recursive-nameservers", "", "host:port, separated by commas")
 	only := flag.Bool("dns01-recursive-nameservers-only", false, "do the self-check through them as well")
-	for _, name := range []string{"leader-election-namespace", "acme-http01-solver-image", "max-concurrent-challenges"} {
+	challenges := flag.Int("max-concurrent-challenges", 60, "Challenges that are worked on at the same time") // the defaults are cert-manager's
+	workers := flag.Int("concurrent-workers", 5, "objects of one kind that are worked on at the same time")
+	qps := flag.Float64("kube-api-qps", 20, "requests to the API server a second, where that has no priority and fairness of its own")
+	burst := flag.Int("kube-api-burst", 50, "requests to the API server at once, likewise")
+	for _, name := range []string{"leader-election-namespace", "acme-http01-solver-image"} {
 		flag.String(name, "", "what cert-manager's chart gives; not needed here")
 	}
 	klog.InitFlags(nil)
@@ -68,8 +72,8 @@ func run(ctx context.Context) error {
 
 	factory, err := controller.NewContextFactory(klog.NewContext(ctx, klog.Background()), controller.ContextOptions{
 		Kubeconfig:         *kubeconfig,
-		KubernetesAPIQPS:   200,
-		KubernetesAPIBurst: 500,
+		KubernetesAPIQPS:   float32(*qps),
+		KubernetesAPIBurst: *burst,
 		IssuerOptions:      controller.IssuerOptions{ClusterResourceNamespace: *namespace},
 		ACMEOptions: controller.ACMEOptions{
 			HTTP01SolverImage:                 "none",
@@ -86,7 +90,7 @@ func run(ctx context.Context) error {
 			CertificateRequestMinimumBackoffDuration: time.Hour,
 			CertificateRequestMaximumBackoffDuration: 32 * time.Hour,
 		},
-		SchedulerOptions: controller.SchedulerOptions{MaxConcurrentChallenges: 60},
+		SchedulerOptions: controller.SchedulerOptions{MaxConcurrentChallenges: *challenges},
 	})
 	if err != nil {
 		return err
@@ -103,7 +107,7 @@ func run(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		wg.Go(func() {
-			if err := c.Run(5, ctx); err != nil {
+			if err := c.Run(*workers, ctx); err != nil {
 				errs <- fmt.Errorf("%s: %w", name, err)
 			}
 		})
