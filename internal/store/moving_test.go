@@ -23,7 +23,7 @@ import (
 // clusterVersions opens a store in a Cluster that keeps versions, and follows it.
 func clusterVersions(t *testing.T, options store.RedisOptions) *versioned {
 	t.Helper()
-	r, err := store.NewRedis(origin, options, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	r, err := store.NewRedis(origin, options, slog.New(slog.DiscardHandler))
 	must(t, err)
 	t.Cleanup(func() { r.Close() })
 	store.Hurry(r)
