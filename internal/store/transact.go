@@ -23,14 +23,18 @@ func (r *Redis) transact(ctx context.Context, key string, what transaction) erro
 		case r.changing <- struct{}{}:
 			defer func() { <-r.changing }()
 		case <-ctx.Done():
-			return r.late(ctx.Err())
+			if r.slotMoves.Load() { // which the others wait for
+				return errMoving
+			}
+			return ctx.Err()
 		}
-		for {
+		for refused := false; ; {
 			err := r.try(ctx, key, what)
 			switch {
 			case errors.Is(err, redis.TxFailedErr):
 				continue
 			case moving(err):
+				refused = true
 				r.slotMoves.Store(true)
 				select {
 				case <-time.After(movingPause):
@@ -38,21 +42,13 @@ func (r *Redis) transact(ctx context.Context, key string, what transaction) erro
 				case <-ctx.Done():
 					return errMoving
 				}
-			case ctx.Err() != nil:
-				return r.late(err)
+			case refused && err != nil && ctx.Err() != nil:
+				return errMoving // the time was up in the middle of another try
 			}
 			r.slotMoves.Store(false)
 			return err
 		}
 	})
-}
-
-// late returns why a transaction had no time left: the move of the slot, if it was that.
-func (r *Redis) late(err error) error {
-	if err != nil && r.slotMoves.Load() {
-		return errMoving
-	}
-	return err
 }
 
 // try runs a transaction once.
