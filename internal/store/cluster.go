@@ -66,7 +66,7 @@ func (r *Redis) places(ctx context.Context) (places []*redis.Client, err error) 
 		err := node.Exists(ctx, r.absent).Err()
 		to, asked := redis.IsAskError(err)
 		if !asked {
-			moved := false
+			var moved bool
 			if to, moved = redis.IsMovedError(err); !moved {
 				return []*redis.Client{node}, err
 			}

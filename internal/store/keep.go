@@ -80,9 +80,9 @@ func (r *Redis) since(ctx context.Context, from int64) (c counter, entries []ent
 	err = r.call(ctx, &r.reading, func(ctx context.Context) error {
 		var version *redis.StringCmd
 		var list *redis.StringSliceCmd
-		if cluster, ok := r.client.(*redis.ClusterClient); ok {
-			version = cluster.Get(ctx, r.version)
-			list = cluster.ZRangeByScore(ctx, r.changes, newer)
+		if _, ok := r.client.(*redis.ClusterClient); ok {
+			version = r.client.Get(ctx, r.version)
+			list = r.client.ZRangeByScore(ctx, r.changes, newer)
 		} else {
 			_, _ = r.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 				version = pipe.Get(ctx, r.version)
