@@ -3,9 +3,7 @@ package store_test
 import (
 	"context"
 	"fmt"
-	"hash/fnv"
 	"log/slog"
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -17,7 +15,6 @@ import (
 
 	"github.com/signpost-acme/signpost/internal/redistest"
 	"github.com/signpost-acme/signpost/internal/store"
-	"github.com/signpost-acme/signpost/internal/zone"
 )
 
 // clusterVersions opens a store in a Cluster that keeps versions, and follows it.
@@ -161,66 +158,4 @@ func (w *writer) check(t *testing.T, reader int, names map[uuid.UUID][]string) {
 			}
 		}
 	}
-}
-
-// oneContent fails the test if a serial stands for two contents at the readers, or one
-// went back. The contents are what they have shown, and those that the changes of the
-// first lead to.
-func oneContent(t *testing.T, readers []*versioned) {
-	t.Helper()
-	all, shared := contents(t, readers[0]), 0
-	for i, v := range readers {
-		v.note()
-		v.mu.Lock()
-		defer v.mu.Unlock()
-		for n, serial := range v.serials {
-			if n > 0 && !zone.SerialLess(v.serials[n-1], serial) {
-				t.Errorf("reader %d showed %d after %d", i, serial, v.serials[n-1])
-			}
-			want, seen := all[serial]
-			got := fingerprint(v.shown[serial])
-			if seen {
-				shared++
-			}
-			if seen && got != want {
-				t.Errorf("serial %d is something else at reader %d", serial, i)
-			}
-			all[serial] = got
-		}
-	}
-	if shared < 100 {
-		t.Errorf("only %d versions were seen twice", shared)
-	}
-}
-
-// contents follows the changes since the first version that v has shown.
-func contents(t *testing.T, v *versioned) map[uint32]uint64 {
-	t.Helper()
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	at := v.serials[0]
-	changes, ok := v.journal.Since(at)
-	if !ok || v.shown[at] != "" {
-		t.Fatal("the changes since the first version, which is empty, are not known")
-	}
-	all, names := map[uint32]uint64{}, map[uuid.UUID][]string{}
-	for _, c := range changes {
-		if c.From != at {
-			t.Fatalf("a change from %d follows one to %d", c.From, at)
-		}
-		for _, n := range c.Names {
-			left := slices.DeleteFunc(slices.Clone(names[n.ID]), func(s string) bool { return slices.Contains(n.Removed, s) })
-			names[n.ID] = slices.Sorted(slices.Values(append(left, n.Added...)))
-		}
-		maps.DeleteFunc(names, func(_ uuid.UUID, values []string) bool { return len(values) == 0 })
-		at = c.To
-		all[at] = fingerprint(content(names))
-	}
-	return all
-}
-
-func fingerprint(text string) uint64 {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(text))
-	return h.Sum64()
 }
