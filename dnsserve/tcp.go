@@ -154,9 +154,7 @@ func (l *tcpListener) converse(c *tcpConn, stream io.ReadWriter, r *responder) {
 
 // writeMessage writes a message in the form of RFC 1035 section 4.2.2.
 func writeMessage(out *bufio.Writer, message []byte) error {
-	var size [2]byte
-	binary.BigEndian.PutUint16(size[:], uint16(len(message)))
-	_, _ = out.Write(size[:])
+	_, _ = out.Write(binary.BigEndian.AppendUint16(out.AvailableBuffer(), uint16(len(message)))) // so that nothing is allocated
 	_, err := out.Write(message)
 	return err
 }
@@ -173,11 +171,12 @@ func hasMessage(in *bufio.Reader) bool {
 // readMessage appends the next message (RFC 1035 section 4.2.2) to buf, at most
 // maxTCPQuery octets of it.
 func readMessage(in *bufio.Reader, buf []byte) ([]byte, error) {
-	var size [2]byte
-	if _, err := io.ReadFull(in, size[:]); err != nil {
+	size, err := in.Peek(2)
+	if err != nil {
 		return nil, err
 	}
-	n := int(binary.BigEndian.Uint16(size[:]))
+	n := int(binary.BigEndian.Uint16(size))
+	_, _ = in.Discard(len(size))
 	keep := min(n, maxTCPQuery)
 	if cap(buf) < keep {
 		buf = make([]byte, keep)
@@ -185,7 +184,7 @@ func readMessage(in *bufio.Reader, buf []byte) ([]byte, error) {
 	if _, err := io.ReadFull(in, buf[:keep]); err != nil {
 		return nil, err
 	}
-	_, err := in.Discard(n - keep)
+	_, err = in.Discard(n - keep)
 	return buf[:keep], err
 }
 

@@ -3,6 +3,7 @@ package dnsserve
 import (
 	"context"
 	"crypto/tls"
+	"encoding/binary"
 	"errors"
 	"log/slog"
 	"net"
@@ -137,8 +138,16 @@ func (t *transfers) allowed(q *query) bool {
 	})
 }
 
-// asked reports whether a message asks for a transfer of the zone.
+// asked reports whether a message asks for a transfer of the zone. It looks at the
+// type first, where that is in such a message: every query over TCP comes through here.
 func (t *transfers) asked(msg []byte) bool {
+	at := headerLen + len(t.name)
+	if len(msg) < at+4 {
+		return false
+	}
+	if qtype := binary.BigEndian.Uint16(msg[at:]); qtype != dns.TypeAXFR && qtype != dns.TypeIXFR {
+		return false
+	}
 	var q query
 	_, wellformed := q.parse(msg)
 	return wellformed && q.opcode() == dns.OpcodeQuery && q.edns.version == 0 && len(q.question) > 0 &&

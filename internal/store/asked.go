@@ -163,7 +163,7 @@ const askedLifetime = time.Hour
 // written while the name has values, so that none are left behind by a removal.
 func (r *Redis) AddAsked(ctx context.Context, id uuid.UUID, counts map[string]uint64) error {
 	return r.call(ctx, &r.writing, func(ctx context.Context) error {
-		err := r.client.Watch(ctx, func(tx *redis.Tx) error {
+		err := r.watch(ctx, func(tx *redis.Tx) error {
 			n, err := tx.Exists(ctx, r.key(id)).Result()
 			if err != nil || n == 0 {
 				return err

@@ -50,8 +50,15 @@ var (
 		hint: "write redis:// instead of rediss://, or the port for TLS",
 	}
 
+	movingSlot = fault{
+		cause:    "the Redis Cluster is moving the zone's slot",
+		hint:     "wait until that has ended; redis-cli --cluster check shows a move that has stopped half-way",
+		prefixes: []string{"MOVED", "ASK", "TRYAGAIN"},
+	}
+
 	// What Redis answers.
 	answers = []fault{
+		movingSlot,
 		{
 			cause: "Redis refuses the user or password", denied: true,
 			hint:     "look at the user and password given to Signpost, and whether Redis wants one",
@@ -83,7 +90,7 @@ var (
 		}, {
 			cause:    "the Redis Cluster or its master is down",
 			hint:     "look at its nodes",
-			prefixes: []string{"CLUSTERDOWN", "MASTERDOWN", "MOVED", "ASK", "TRYAGAIN"},
+			prefixes: []string{"CLUSTERDOWN", "MASTERDOWN"},
 		}, {
 			cause:    "Redis does not have a command that Signpost needs",
 			hint:     "Redis 6.0 or Valkey is needed, with the commands that docs/reliability.md lists",
@@ -98,6 +105,9 @@ var (
 
 // faultOf returns what kind of error err is.
 func faultOf(err error) *fault {
+	if errors.Is(err, errMoving) {
+		return &movingSlot
+	}
 	var verify *tls.CertificateVerificationError
 	var record tls.RecordHeaderError
 	switch {

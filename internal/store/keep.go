@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -71,20 +72,32 @@ func (k *keeper) advance(ctx context.Context) error {
 	return nil
 }
 
-// since returns the version and the changes since another one, as of one moment.
+// since returns the version and the changes from another one to it. The version is read
+// first, and what is newer in the log left out: so both are as of one moment also in a
+// Cluster, which refuses transactions while it moves the slot.
 func (r *Redis) since(ctx context.Context, from int64) (c counter, entries []entry, err error) {
+	newer := &redis.ZRangeBy{Min: "(" + strconv.FormatInt(from, 10), Max: "+inf"}
 	err = r.call(ctx, &r.reading, func(ctx context.Context) error {
 		var version *redis.StringCmd
 		var list *redis.StringSliceCmd
-		_, err := r.client.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
-			version = pipe.Get(ctx, r.version)
-			list = pipe.ZRangeByScore(ctx, r.changes, &redis.ZRangeBy{Min: "(" + strconv.FormatInt(from, 10), Max: "+inf"})
-			return nil
-		})
-		if err != nil && !errors.Is(err, redis.Nil) {
+		if _, ok := r.client.(*redis.ClusterClient); ok {
+			version = r.client.Get(ctx, r.version)
+			list = r.client.ZRangeByScore(ctx, r.changes, newer)
+		} else {
+			_, _ = r.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+				version = pipe.Get(ctx, r.version)
+				list = pipe.ZRangeByScore(ctx, r.changes, newer)
+				return nil
+			})
+		}
+		if err := version.Err(); err != nil && !errors.Is(err, redis.Nil) {
+			return err
+		}
+		if err := list.Err(); err != nil {
 			return err
 		}
 		c, entries = parseCounter(version.Val()), parseEntries(list.Val())
+		entries = slices.DeleteFunc(entries, func(e entry) bool { return e.version > c.version })
 		return nil
 	})
 	return c, entries, err

@@ -19,18 +19,13 @@ func (k *keeper) readVersion(ctx context.Context) (c counter, names map[uuid.UUI
 		return c, nil, nil, err
 	}
 	names = map[uuid.UUID][]string{}
-	for cursor := uint64(0); ; {
-		var ids []uuid.UUID
-		if ids, cursor, err = k.nextKeys(ctx, cursor); err != nil {
-			return c, nil, nil, err
-		}
+	err = k.eachName(ctx, func(ids []uuid.UUID) error {
 		old, err := k.readMembers(ctx, ids, names)
-		if err != nil {
-			return c, nil, nil, err
-		}
-		if expired = append(expired, old...); cursor == 0 {
-			break
-		}
+		expired = append(expired, old...)
+		return err
+	})
+	if err != nil {
+		return c, nil, nil, err
 	}
 	c, entries, err := k.since(ctx, begin.version)
 	if err != nil || !follows(begin.version, entries, c.version) {

@@ -1,9 +1,9 @@
 package store
 
 import (
-	"context"
 	"log/slog"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -27,12 +27,14 @@ type Redis struct {
 	channel  string
 	replicas string // key
 	storeID  string // key
+	absent   string // a key that never exists: see places
 	log      *slog.Logger
 	limits   limits
 	followed atomic.Pointer[Copy] // that Follow keeps equal
 
 	fresh                   freshness
 	seen                    atomic.Pointer[seenServer]
+	servers                 sync.Map     // of a Cluster: *redis.Client by address
 	connections, identified atomic.Int64 // how many connections there have been, and were when the store was last identified
 	anonymous, warnedSplit  atomic.Bool  // in the log: the server does not tell its identity; see checkReplication
 	instance                instance
@@ -41,6 +43,7 @@ type Redis struct {
 	version   string        // key
 	changes   string        // key of the log of changes
 	changing  chan struct{} // has something in it while a version is being raised
+	slotMoves atomic.Bool   // the last transaction was refused for that
 	published chan struct{} // wakes what keeps the journal
 	settle    time.Duration // restoreTime: how long the store must have been there before a journal shows it
 	rescan    time.Duration // journalScan, but for tests
@@ -58,6 +61,7 @@ func NewRedis(origin string, options RedisOptions, log *slog.Logger) (*Redis, er
 		channel:  channel,
 		replicas: channel + ":replicas",
 		storeID:  channel + ":era",
+		absent:   channel + ":absent",
 		version:  channel + ":version",
 		changes:  channel + ":log",
 		instance: instance{id: uuid.NewString(), key: channel + ":instances"},
@@ -83,6 +87,7 @@ func NewRedis(origin string, options RedisOptions, log *slog.Logger) (*Redis, er
 		return nil, err
 	}
 	r.client = client
+	r.knowServers()
 	return r, nil
 }
 
@@ -90,29 +95,6 @@ func NewRedis(origin string, options RedisOptions, log *slog.Logger) (*Redis, er
 func (r *Redis) Close() error { return r.client.Close() }
 
 func (r *Redis) key(id uuid.UUID) string { return r.prefix + id.String() }
-
-// node returns the server that holds the zone's keys, for the commands that go-redis
-// would send to any server of a Cluster.
-func (r *Redis) node(ctx context.Context) (redis.Cmdable, error) {
-	cluster, ok := r.client.(*redis.ClusterClient)
-	if !ok {
-		return r.client, nil
-	}
-	node, err := cluster.MasterForKey(ctx, r.channel)
-	if err != nil {
-		return nil, err
-	}
-	return node, nil
-}
-
-// now returns the time of the server that holds the zone's keys.
-func (r *Redis) now(ctx context.Context) (time.Time, error) {
-	node, err := r.node(ctx)
-	if err != nil {
-		return time.Time{}, err
-	}
-	return node.Time(ctx).Result()
-}
 
 func milliseconds(t time.Time) float64 { return float64(t.UnixMilli()) }
 

@@ -11,7 +11,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -62,21 +61,4 @@ func certificate(t *testing.T, name string) (certFile, keyFile string) {
 		return path
 	}
 	return write("cert.pem", "CERTIFICATE", cert), write("key.pem", "EC PRIVATE KEY", der)
-}
-
-// startCluster starts a Cluster of two masters that share the slots.
-func startCluster(t *testing.T) (a, b *redistest.Server) {
-	t.Helper()
-	a, b = redistest.Start(t, "--cluster-enabled", "yes"), redistest.Start(t, "--cluster-enabled", "yes")
-	a.AddSlots(0, 8191)
-	b.AddSlots(8192, 16383)
-	host, port, _ := net.SplitHostPort(b.Addr)
-	a.Do("CLUSTER", "MEET", host, port)
-	for _, s := range []*redistest.Server{a, b} {
-		eventually(t, "cluster is up", func() bool {
-			return strings.Contains(s.Do("CLUSTER", "INFO").(string), "cluster_state:ok") &&
-				strings.Contains(s.Do("CLUSTER", "INFO").(string), "cluster_known_nodes:2")
-		})
-	}
-	return a, b
 }

@@ -44,11 +44,7 @@ var stores = map[string]func(t *testing.T) (open func() store.Store){
 		return opener(t, store.RedisOptions{URL: sentinel.URL() + "?master_name=signpost"})
 	},
 	"cluster": func(t *testing.T) func() store.Store {
-		first, second := startCluster(t)
-		for _, server := range []*redistest.Server{first, second} {
-			server.Do(append(documentedUser(t, "\nACL SETUSER "), documentedUser(t, "With a Cluster also `")[2:]...)...)
-		}
-		return opener(t, store.RedisOptions{URL: first.URL() + "?addr=" + second.Addr, Username: "signpost", Password: "password"})
+		return opener(t, clusterOptions(t, redistest.StartCluster(t)))
 	},
 }
 
@@ -61,6 +57,15 @@ func opener(t *testing.T, options store.RedisOptions) func() store.Store {
 		t.Cleanup(func() { r.Close() })
 		return r
 	}
+}
+
+// clusterOptions gives a Cluster the documented user, and returns the options for it.
+func clusterOptions(t *testing.T, c *redistest.Cluster) store.RedisOptions {
+	t.Helper()
+	for _, server := range c.Servers {
+		server.Do(append(documentedUser(t, "\nACL SETUSER "), documentedUser(t, "With a Cluster also `")[2:]...)...)
+	}
+	return store.RedisOptions{URL: c.URL(), Username: "signpost", Password: "password"}
 }
 
 // documentedUser returns the command of docs/reliability.md that creates Signpost's

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -175,67 +174,7 @@ func TestRFC1034Section4_3_5SameContentUnderTheSameSerial(t *testing.T) {
 		first, _ := replicas[0].journal.Serial()
 		return !slices.ContainsFunc(replicas, func(v *versioned) bool { s, ok := v.journal.Serial(); return !ok || s != first })
 	})
-	all, shared := map[uint32]string{}, 0
-	for i, v := range replicas {
-		v.note()
-		v.mu.Lock()
-		defer v.mu.Unlock()
-		for n, serial := range v.serials {
-			if n > 0 && !zone.SerialLess(v.serials[n-1], serial) {
-				t.Errorf("replica %d showed %d after %d", i, serial, v.serials[n-1])
-			}
-			content, seen := all[serial]
-			if seen {
-				shared++
-			}
-			if seen && content != v.shown[serial] {
-				t.Errorf("serial %d is\n%s\nat one, and at replica %d\n%s", serial, content, i, v.shown[serial])
-			}
-			all[serial] = v.shown[serial]
-		}
-	}
-	if shared < 50 {
-		t.Errorf("only %d versions were seen twice", shared)
-	}
-	checkChanges(t, replicas[0], all)
-}
-
-// checkChanges applies the changes since each version, which must give the current one.
-func checkChanges(t *testing.T, v *versioned, all map[uint32]string) {
-	t.Helper()
-	last, want := v.now()
-	changes, ok := v.journal.Since(v.serials[0])
-	if !ok || len(changes) < 50 {
-		t.Fatalf("%d changes are known since the first version", len(changes))
-	}
-	names := map[uuid.UUID][]string{}
-	if all[v.serials[0]] != "" {
-		t.Fatal("the first version is not empty")
-	}
-	at := v.serials[0]
-	for _, c := range changes {
-		if c.From != at {
-			t.Fatalf("a change from %d follows one to %d", c.From, at)
-		}
-		for _, n := range c.Names {
-			for _, value := range n.Removed {
-				i := slices.Index(names[n.ID], value)
-				if i < 0 {
-					t.Fatalf("%d removes %q, which is not there", c.To, value)
-				}
-				names[n.ID] = slices.Delete(names[n.ID], i, i+1)
-			}
-			names[n.ID] = slices.Sorted(slices.Values(append(names[n.ID], n.Added...)))
-		}
-		maps.DeleteFunc(names, func(_ uuid.UUID, values []string) bool { return len(values) == 0 })
-		at = c.To
-		if shown, ok := all[at]; ok && shown != content(names) {
-			t.Fatalf("the changes up to %d give another content than was shown", at)
-		}
-	}
-	if at != last || content(names) != want {
-		t.Error("the changes do not lead to the current version")
-	}
+	oneContent(t, replicas)
 }
 
 // RFC 1982 section 3.1: the serial rises also when Redis has lost it with everything

@@ -94,7 +94,7 @@ func follow(t *testing.T, k kind) {
 	redis.Do("EVAL", `for i = 1, ARGV[1] do redis.call("ZADD", string.format("signpost:{`+origin+`}:%08x-0000-4000-8000-000000000000", i), ARGV[2], "one that is there") end return 1`,
 		0, names, time.Now().Add(time.Hour).UnixMilli())
 	port, keys := freePort(t), newKeys(docSecret)
-	s := startSecondary(t, k, port)
+	s := startSecondary(t, withSampling(t, k), port)
 	relay := startRelay(t, s.address()) // through which NOTIFY goes
 	settings := fmt.Sprintf("ns1.example.net=%s,notify=%s,key=transfer", s.address(), relay.address)
 	p := startPrimary(t, redis, port, keys, settings)
@@ -146,7 +146,7 @@ func follow(t *testing.T, k kind) {
 			t.Errorf("%d more were to be lost", left)
 		}
 	})
-	t.Run("many changes", func(t *testing.T) { many(t, p, s) })
+	t.Run("many changes", func(t *testing.T) { many(t, redis, p, s) })
 	t.Run("the primary restarts", func(t *testing.T) {
 		p.stop()
 		if got, _ := values(s.address(), id); !slices.Equal(got, []string{"after a loss"}) {
@@ -197,16 +197,19 @@ func follow(t *testing.T, k kind) {
 	})
 }
 
-// many makes 100 changes a second on top of thousands of names. What the secondary
-// answers is never older than what was awaited, and in the end it is equal.
-func many(t *testing.T, p *primary, s *secondary) {
+// many makes 100 changes a second on top of thousands of names. At every moment that is
+// looked at the secondary's copy is what the zone was at its serial, what it answers is never older
+// than what was awaited, and in the end it is equal.
+func many(t *testing.T, redis *redistest.Server, p *primary, s *secondary) {
 	ctx := t.Context()
 	marker := uuid.New()
+	h := record(t, redis, marker)
+	eventually(t, 30*time.Second, "the secondary is where the history begins", func() bool { return h.began(soa(s.address())) })
 	var promised, asked atomic.Int64
 	watching, stop := context.WithCancel(ctx)
-	watched := make(chan struct{})
-	go func() {
-		defer close(watched)
+	var watchers sync.WaitGroup
+	watchers.Go(func() { moments(watching, t, s, h, &promised) })
+	watchers.Go(func() {
 		for last := int64(0); watching.Err() == nil; time.Sleep(5 * time.Millisecond) {
 			want := promised.Load()
 			got, rcode := values(s.address(), marker)
@@ -228,7 +231,7 @@ func many(t *testing.T, p *primary, s *secondary) {
 			last = newest
 			asked.Add(1)
 		}
-	}()
+	})
 	var ids []uuid.UUID
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
@@ -245,7 +248,7 @@ func many(t *testing.T, p *primary, s *secondary) {
 		}
 	}
 	stop()
-	<-watched
+	watchers.Wait()
 	if asked.Load() < 50 {
 		t.Errorf("only %d looks", asked.Load())
 	}

@@ -52,7 +52,7 @@ func compare(ctx context.Context, dir, bin string) (string, error) {
 		return "", err
 	}
 	defer redis.End(syscall.SIGKILL)
-	all, err := peers(dir, bin, world.Zone, "redis://"+world.RedisAddress+"/0", []string{world.ReplicaAddress(0), world.ReplicaAddress(1)})
+	all, err := peers(dir, bin, world.Zone, "redis://"+world.RedisAddress+"/0", []string{world.ReplicaAddress(0), world.ReplicaAddress(1), world.ReplicaAddress(2)})
 	if err != nil {
 		return "", err
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/signpost-acme/signpost/test/process"
+	"github.com/signpost-acme/signpost/test/world"
 )
 
 // names is the zone that all servers serve.
@@ -45,8 +46,15 @@ func peers(dir, bin, origin, redisURL string, replicas []string) ([]*server, err
 		}
 		all = append(all, &server{name: name, address: address, version: version, Process: &process.Process{Dir: dir, Args: args}})
 	}
-	add("signpost", replicas[0]+":53", "this tree", filepath.Join(bin, "signpost"), "dns", "--zone", origin, "--nameserver", "ns.example.com",
-		"--listen", replicas[0]+":53", "--redis-url", redisURL, "--http-listen", "", "--shutdown-delay", "0s")
+	ours := func(name, address string, args ...string) {
+		add(name, address+":53", "this tree", append([]string{
+			filepath.Join(bin, "signpost"), "dns", "--zone", origin, "--nameserver", "ns.example.com",
+			"--listen", address + ":53", "--redis-url", redisURL, "--http-listen", "", "--shutdown-delay", "0s",
+		}, args...)...)
+	}
+	ours("signpost", replicas[0])
+	// A secondary that is down costs most: it is told again and again.
+	ours("signpost with secondaries", replicas[2], "--secondary", "ns1.example.net="+world.SecondaryAddress(0))
 	add("echo", replicas[1]+":53", "C, batched", filepath.Join(bin, "echo"), replicas[1], "53")
 	add("nsd", "192.0.2.2:53", versionOf("nsd", "-v"), "nsd", "-d", "-c", write("bench-nsd.conf", fmt.Sprintf(`server:
   ip-address: 192.0.2.2

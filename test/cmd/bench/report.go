@@ -41,7 +41,7 @@ load had the other core. Medians of %d rounds of %v.
 CPU is what the server's processes spent for each answered query: the figure that a noisy machine disturbs least. The
 ratio is ours divided by theirs, in this run: below 1 means that ours needs less. p50 and p99 are the times for a burst of
 four queries while the server is loaded with half of the queries that it can take. "echo" only sends packets back: the
-floor.
+floor. "signpost with secondaries" is the same program with `+"`--secondary`"+`.
 `, liveNames, rounds, duration)
 	for _, l := range r.loads {
 		fmt.Fprintf(&b, "\n### %s\n\n| server | version | CPU µs/query | ratio | queries/s | p50 µs | p99 µs |\n|---|---|---:|---:|---:|---:|---:|\n", l.name)

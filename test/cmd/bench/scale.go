@@ -3,12 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
-	"log/slog"
-	"math/rand/v2"
 	"net"
 	"path/filepath"
-	"slices"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -17,7 +13,6 @@ import (
 	"github.com/miekg/dns"
 	"github.com/redis/go-redis/v9"
 
-	"github.com/signpost-acme/signpost/internal/store"
 	"github.com/signpost-acme/signpost/test/process"
 	"github.com/signpost-acme/signpost/test/world"
 )
@@ -186,120 +181,4 @@ func until(ctx context.Context, address, id string, ok func(*dns.Msg) bool) erro
 		time.Sleep(200 * time.Microsecond)
 	}
 	return fmt.Errorf("%s does not answer as it should for %s", address, id)
-}
-
-// forgetSubscribers closes the subscriptions: whoever had one reads everything again.
-func forgetSubscribers(ctx context.Context, client *redis.Client) {
-	client.Do(ctx, "CLIENT", "KILL", "TYPE", "pubsub")
-}
-
-// resync takes a name away, without telling, and the subscription: when the name
-// is gone everything has been read, because only the end of that removes names.
-func resync(ctx context.Context, client *redis.Client, s *server, id string) (time.Duration, error) {
-	if err := client.Del(ctx, redisKey(id)).Err(); err != nil {
-		return 0, err
-	}
-	begin := time.Now()
-	forgetSubscribers(ctx, client)
-	err := until(ctx, s.address, id, hasNone)
-	return time.Since(begin), err
-}
-
-// change adds a second value to names, and takes it away again, until ctx is
-// done. It returns how many changes there were in a second.
-func change(ctx context.Context, client *redis.Client, ids []string) float64 {
-	const perTick = 10
-	tick := time.NewTicker(time.Second * perTick / changesPerSecond)
-	defer tick.Stop()
-	begin, n := time.Now(), 0
-	expiry := float64(begin.Add(time.Hour).UnixMilli())
-	for ctx.Err() == nil {
-		_, err := client.Pipelined(context.WithoutCancel(ctx), func(pipe redis.Pipeliner) error {
-			for range perTick {
-				id := ids[rand.IntN(len(ids))]
-				if n++; n%2 == 0 {
-					pipe.ZAdd(ctx, redisKey(id), redis.Z{Score: expiry, Member: "second value"})
-				} else {
-					pipe.ZRem(ctx, redisKey(id), "second value")
-				}
-				pipe.Publish(ctx, "signpost:{"+world.Zone+"}", id)
-			}
-			return nil
-		})
-		if err != nil {
-			break
-		}
-		<-tick.C
-	}
-	return float64(n) / time.Since(begin).Seconds()
-}
-
-// visible returns the times from the beginning of a change until all replicas answer with it.
-func visible(ctx context.Context, replicas []*server) (p50, p99 time.Duration, err error) {
-	store, err := store.NewRedis(world.Zone, store.RedisOptions{URL: "redis://" + world.RedisAddress + "/0"}, slog.New(slog.DiscardHandler))
-	if err != nil {
-		return 0, 0, err
-	}
-	defer store.Close()
-	var times []time.Duration
-	for range visibleChanges {
-		id := uuid.New()
-		begin := time.Now()
-		if err := store.Add(ctx, id, value); err != nil {
-			return 0, 0, err
-		}
-		errs := make([]error, len(replicas))
-		var wg sync.WaitGroup
-		for i, s := range replicas {
-			wg.Go(func() {
-				errs[i] = until(ctx, s.address, id.String(), func(m *dns.Msg) bool { return len(m.Answer) == 1 })
-			})
-		}
-		wg.Wait()
-		times = append(times, time.Since(begin))
-		for _, err := range append(errs, store.Remove(ctx, id, value)) {
-			if err != nil {
-				return 0, 0, err
-			}
-		}
-	}
-	slices.Sort(times)
-	return times[len(times)/2], times[len(times)*99/100], nil
-}
-
-func scaleReport(all []scaled) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, `Real Redis, and %d replicas of `+"`signpost dns`"+` with one TXT record for each name. The replicas have one core; Redis and the
-load share the other. Memory is without the program's own pages. "First answer" and "all read" are the times after the
-start of a program until it answers at all, and until it knows every name. "Read again" is what happens every minute and
-after a lost connection. "Visible" is the time from the beginning of a change until all %d replicas answer with it.
-
-| names | memory MiB | octets/name | Redis MiB | first answer ms | all read ms | read again ms | visible p50 ms | p99 ms |
-|---:|---:|---:|---:|---:|---:|---:|---:|---:|
-`, scaleReplicas, scaleReplicas)
-	for _, r := range all {
-		perName := "–"
-		if r.names >= 1000 {
-			perName = fmt.Sprintf("%.0f", (r.memory-all[0].memory)*(1<<20)/float64(r.names))
-		}
-		fmt.Fprintf(&b, "| %d | %.0f | %s | %.0f | %.0f | %.0f | %.0f | %.2f | %.2f |\n", r.names, r.memory, perName, r.storeMemory,
-			ms(r.first), ms(r.all), ms(r.resync), ms(r.visible50), ms(r.visible99))
-	}
-	fmt.Fprintf(&b, `
-One replica under full load, asked for up to 100,000 different names, while other things happen to it. CPU is everything
-that it spends, reading and changes included, for each answered query; p50 and p99 are at half load.
-
-| names | at the same time | queries/s | CPU µs/query | p50 µs | p99 µs |
-|---:|---|---:|---:|---:|---:|
-`)
-	for _, r := range all {
-		for i, m := range r.load {
-			what := scaleLoads[i]
-			if strings.Contains(what, "%") {
-				what = fmt.Sprintf(what, r.changed)
-			}
-			fmt.Fprintf(&b, "| %d | %s | %.0f | %.2f | %.0f | %.0f |\n", r.names, what, m.qps, us(m.cpu), us(m.p50), us(m.p99))
-		}
-	}
-	return b.String()
 }
