@@ -25,8 +25,7 @@ var settings = []struct {
 }{
 	{"as installed", nil},
 	{"`--max-concurrent-challenges=300`", []string{"--max-concurrent-challenges=300"}},
-	{"and `--kube-api-qps=200 --kube-api-burst=400`", []string{"--max-concurrent-challenges=300", "--kube-api-qps=200", "--kube-api-burst=400"}},
-	{"and `--concurrent-workers=20`", []string{"--max-concurrent-challenges=300", "--kube-api-qps=200", "--kube-api-burst=400", "--concurrent-workers=20"}},
+	{"and `--concurrent-workers=20`", []string{"--max-concurrent-challenges=300", "--concurrent-workers=20"}},
 }
 
 // reissue measures how long it takes until a thousand certificates that were asked for
@@ -65,6 +64,9 @@ func reissueWith(ctx context.Context, dir, bin string, flags []string) (string, 
 		return "", err
 	}
 	defer w.Stop()
+	collecting, stop := context.WithCancel(ctx)
+	defer stop()
+	go w.CollectOrders(collecting, y.namespace())
 	before := w.Presenting()
 	asked, err := apiRequests(ctx, w)
 	if err != nil {
