@@ -86,11 +86,12 @@ func withSampling(t *testing.T, k kind) kind {
 func moments(ctx context.Context, t *testing.T, s *secondary, h *history, promised *atomic.Int64) {
 	t.Helper()
 	serials, failed := map[uint32]bool{}, 0
-	for ; ctx.Err() == nil; time.Sleep(100 * time.Millisecond) {
+	for ; ctx.Err() == nil; time.Sleep(150 * time.Millisecond) {
 		want := ""
 		if n := promised.Load(); n > 0 {
 			want = fmt.Sprint(n)
 		}
+		time.Sleep(s.overlap())
 		copied, serial, wrong, err := copyOf(s.address())
 		if err != nil { // NSD resets connections when it reloads
 			failed++
