@@ -14,6 +14,7 @@ import (
 // address than that at which the secondary reaches the primary. By its recipe each takes
 // it from anywhere if it is signed, and only then. PowerDNS does not ask whether it is.
 func TestRFC1996Section3_10NotifyFromAnotherAddress(t *testing.T) {
+	t.Parallel()
 	for name, k := range kinds {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
