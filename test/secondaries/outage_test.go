@@ -102,6 +102,7 @@ func (s *secondary) nextClock() time.Time {
 // nothing of Signpost, and goes on answering; then Signpost is back, and it sees the next
 // change.
 func TestRFC1035Section3_3_13Outage(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"nsd", "knot"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -134,6 +135,7 @@ func TestRFC1035Section3_3_13Outage(t *testing.T) {
 // What would make the test above fail: the same programs, whose zone expires after ten
 // minutes, answer no more within the hour. So their clocks count.
 func TestRFC1035Section3_3_13Expired(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"nsd", "knot"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

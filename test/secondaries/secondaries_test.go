@@ -146,6 +146,7 @@ func follow(t *testing.T, k kind) {
 			t.Errorf("%d more were to be lost", left)
 		}
 	})
+	t.Run("RFC 1996: a NOTIFY from another address", func(t *testing.T) { fromElsewhere(t, s) })
 	t.Run("many changes", func(t *testing.T) { many(t, redis, p, s) })
 	t.Run("the primary restarts", func(t *testing.T) {
 		p.stop()
