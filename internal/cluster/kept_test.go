@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"runtime"
+	"strings"
 	"testing"
 
 	cmv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
@@ -89,7 +90,7 @@ func TestKeptIsSmall(t *testing.T) {
 	before := heap()
 	for i := range count {
 		meta, now := metav1.ObjectMeta{Namespace: "web", Name: fmt.Sprint("wildcard-shop-", i, "-example-com"), UID: types.UID(uuid.NewString()), ResourceVersion: fmt.Sprint(i),
-			ManagedFields: []metav1.ManagedFieldsEntry{{FieldsV1: &metav1.FieldsV1{Raw: make([]byte, 2000)}}},
+			ManagedFields: []metav1.ManagedFieldsEntry{{FieldsV1: metav1.NewFieldsV1(strings.Repeat("{}", 1000))}},
 			Annotations:   map[string]string{corev1.LastAppliedConfigAnnotation: string(make([]byte, 1000))}}, metav1.Now()
 		certificate, err := keep(&cmv1.Certificate{ObjectMeta: meta, Spec: cmv1.CertificateSpec{SecretName: fmt.Sprint("shop-", i, "-tls"), PrivateKey: &cmv1.CertificatePrivateKey{},
 			DNSNames: []string{fmt.Sprintf("shop-%d.example.com", i), fmt.Sprintf("*.shop-%d.example.com", i)}, IssuerRef: cmmeta.IssuerReference{Kind: "ClusterIssuer", Name: "ca"}},
