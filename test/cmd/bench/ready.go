@@ -25,6 +25,8 @@ type way struct {
 
 	timelines []timeline
 	took      time.Duration // until the last was Ready, or the limit
+	present   time.Duration // of a call of Present, on average of so many that succeeded
+	presents  int
 }
 
 // ready measures how long a certificate takes, through us and through others.
@@ -127,7 +129,8 @@ func (y *way) run(ctx context.Context, w *world.World) error {
 	if err != nil {
 		return err
 	}
-	begin := time.Now()
+	go w.CollectOrders(watching, namespace)
+	before, begin := w.Presenting(), time.Now()
 	for i := range y.count {
 		name := fmt.Sprintf("bench-%d", i)
 		r.applied(name, y.domain(i))
@@ -138,6 +141,9 @@ func (y *way) run(ctx context.Context, w *world.World) error {
 	r.wait()
 	y.took = time.Since(begin)
 	y.timelines = r.timelines()
+	after := w.Presenting()
+	y.presents = after.Calls - before.Calls
+	y.present = (after.Total - before.Total) / time.Duration(max(y.presents, 1))
 	fmt.Printf("%s, %d: %.1f s\n", y.label, y.count, y.took.Seconds())
 	if y.limit == 0 && y.readyOnes() < y.count {
 		return fmt.Errorf("only %d of %d certificates are Ready after %v\n%s", y.readyOnes(), y.count, limit, w.Explain(namespace))
