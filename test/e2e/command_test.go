@@ -43,13 +43,14 @@ func command(t *testing.T, kubeconfig string, args ...string) *session {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &session{cmd: exec.CommandContext(context.WithoutCancel(t.Context()), bin, args...)}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 3*time.Minute)
+	s := &session{cmd: exec.CommandContext(ctx, bin, args...)}
 	s.cmd.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig)
 	s.cmd.Stdout, s.cmd.Stderr = s, s
+	t.Cleanup(cancel)
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = s.cmd.Process.Kill() })
 	return s
 }
 

@@ -121,7 +121,9 @@ func (p *Parent) write(ctx context.Context, zone string) error {
 	if zone == "com." {
 		host = "ns.nic.com."
 	}
-	fmt.Fprintf(&b, "$ORIGIN %s\n$TTL 60\n@ SOA %s hostmaster.%s %d 3600 600 604800 1\n@ NS %s\n", zone, host, strings.TrimPrefix(zone, "."), z.serial, host)
+	// Minimum 0: the CA asks the same resolver as those who look whether a record is there,
+	// and would get from it what was so a second ago. Theirs is not asked by anybody else.
+	fmt.Fprintf(&b, "$ORIGIN %s\n$TTL 60\n@ SOA %s hostmaster.%s %d 3600 600 604800 0\n@ NS %s\n", zone, host, strings.TrimPrefix(zone, "."), z.serial, host)
 	if zone == "." {
 		fmt.Fprintf(&b, "ns. A %s\n", ParentAddress)
 	} else {
