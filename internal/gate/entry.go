@@ -10,17 +10,22 @@ import (
 	"github.com/signpost-acme/signpost/internal/schedule"
 )
 
-// pauseShare is how much each request that waits adds to the shortest pause, beyond 400:
-// so that there are no more than two hundred looks a second, in all.
-const pauseShare = 5 * time.Millisecond
+// Each request that waits adds pauseShare to the shortest pause, until that is
+// pauseShared; of more than 1,200 each adds manyShare, so that there are no more than two
+// hundred looks a second, in all.
+const (
+	pauseShare  = 8 * time.Millisecond
+	pauseShared = 6 * time.Second
+	manyShare   = 5 * time.Millisecond
+)
 
 // pause returns how long to wait before the next look at a record that has been
 // missing since then, where so many wait: seconds while somebody may be sitting at it, a
 // minute when it has been days.
 func pause(asked time.Duration, waiting int) time.Duration {
-	switch {
+	switch n := time.Duration(waiting); {
 	case asked < time.Hour:
-		return min(max(2*time.Second, time.Duration(waiting)*pauseShare), 15*time.Second)
+		return min(max(2*time.Second, min(n*pauseShare, pauseShared), n*manyShare), 15*time.Second)
 	case asked < 6*time.Hour:
 		return 15 * time.Second
 	default:

@@ -469,11 +469,11 @@ func TestPause(t *testing.T) {
 	for asked, want := range map[time.Duration]time.Duration{
 		0: 2 * time.Second, time.Hour - 1: 2 * time.Second, time.Hour: 15 * time.Second, 6 * time.Hour: time.Minute, 30 * 24 * time.Hour: time.Minute, -time.Hour: 2 * time.Second,
 	} {
-		if got := pause(asked, 400); got != want {
+		if got := pause(asked, 250); got != want {
 			t.Errorf("pause(%v) = %v, want %v", asked, got, want)
 		}
 	}
-	for waiting, want := range map[int]time.Duration{1000: 5 * time.Second, 100_000: 15 * time.Second} {
+	for waiting, want := range map[int]time.Duration{500: 4 * time.Second, 1000: 6 * time.Second, 2000: 10 * time.Second, 100_000: 15 * time.Second} {
 		if got := pause(0, waiting); got != want {
 			t.Errorf("with %d that wait %v, want %v", waiting, got, want)
 		}

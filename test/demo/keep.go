@@ -31,7 +31,8 @@ func leaveRunning(ctx context.Context, w *world.World, n *Narrator, k Kind) erro
 	}
 	n.Title("Everything is left running")
 	n.Say("From this machine, until it is stopped:")
-	n.Code(fmt.Sprintf("export KUBECONFIG=%s", host), fmt.Sprintf("%s get certificates,certificaterequests,orders,challenges -A", filepath.Join(w.Bin, "kubectl")))
+	n.Code(fmt.Sprintf("export KUBECONFIG=%s", host), fmt.Sprintf("%s get certificates,certificaterequests,orders,challenges -A", filepath.Join(w.Bin, "kubectl")),
+		filepath.Join(w.Bin, "signpost")+" status")
 	n.Say("From inside, where these addresses are:")
 	inside := []string{"make demo-shell",
 		fmt.Sprintf("dig @%s %s SOA              # a DNS server of Signpost", k.DNSServer, world.Zone),
@@ -39,7 +40,9 @@ func leaveRunning(ctx context.Context, w *world.World, n *Narrator, k Kind) erro
 	if k.Node {
 		inside = append(inside, "kubectl get pods --all-namespaces")
 	} else {
-		inside = append(inside, fmt.Sprintf("curl http://%s:8080/metrics                 # its metrics", k.DNSServer))
+		inside = append(inside,
+			"signpost status                              # which domains need somebody",
+			fmt.Sprintf("curl http://%s:8080/                 # the same as a page; /status.json, /metrics", k.DNSServer))
 	}
 	n.Code(inside...)
 	n.Say("Logs are in " + w.Dir + ". To stop it:")
