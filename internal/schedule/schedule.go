@@ -22,8 +22,9 @@ type Limits struct{ Urgent, Regular, Slow int }
 const patience = time.Second
 
 // together is how much earlier than it is due a turn may begin, so that turns which are
-// due at nearly the same time need one wake-up.
-const together = 25 * time.Millisecond
+// due at nearly the same time need one wake-up: each costs as much as a question, for Go's
+// runtime looks around every 20 µs for a while after it.
+const together = 100 * time.Millisecond
 
 // Next says when a piece of work has its next turn.
 type Next struct {
