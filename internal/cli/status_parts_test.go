@@ -74,3 +74,43 @@ func TestStatusOfAPageWithAnotherClock(t *testing.T) {
 		t.Errorf("exit code %d:\n%s%s", code, out, errs)
 	}
 }
+
+// A list with nothing in it says so, one that was looked at long ago where a look is to be had,
+// and a domain that waits for another one for which.
+func TestStatusHints(t *testing.T) {
+	api, kubeconfig := statusAPI(t, map[string]string{"signpost.dev/zone": "acme.example.com", "signpost.dev/status-service": "dns/signpost:http"})
+	s := pageOf(t)
+	for i := range s.Domains {
+		s.Domains[i].CheckedAt = s.At.Add(-time.Minute)
+	}
+	both := s.Domains[1].Certificates[0]
+	both.Name, both.DNSNames, both.Ready, both.NotAfter, both.RenewalTime = "both", []string{"new.example.com", "right.example.com"}, false, nil, nil
+	right := status.Domain{Name: "right.example.com", Scope: "cert-manager", Checks: s.Domains[1].Checks, Certificates: []status.Certificate{both}, CheckedAt: s.At}
+	fresh := right
+	fresh.Name, fresh.Checks = "new.example.com", []check.Finding{{Check: "cname-missing", Status: check.Failed, Hint: "Add it."}}
+	s.Domains = append(s.Domains, right, fresh)
+	status.Foresee(s.Domains, s.At)
+	api.set(pagePath, s)
+
+	_, out, _ := runStatus(t, kubeconfig)
+	wantAll(t, "all", out, "✕ Domains: 1 of 5 domains needs a change, 1 waits for its record", "Waits for the record of new.example.com.", "!--from-here")
+	if gone, new := strings.Index(out, "gone.example.com"), strings.Index(out, "new.example.com"); gone > new {
+		t.Errorf("what is at risk is not the first:\n%s", out)
+	}
+	_, out, _ = runStatus(t, kubeconfig, "right.example.com", "-o", "wide")
+	wantAll(t, "one of two", out, "see cname-missing at new.example.com", "LOOKED AT", s.At.UTC().Format(time.RFC3339))
+	_, out, _ = runStatus(t, kubeconfig, "--outlook", "expired")
+	wantAll(t, "nothing there", out, "No domain is so: --outlook expired")
+	s.Domains[0].CheckedAt = s.At.Add(-2 * time.Hour)
+	api.set(pagePath, s)
+	_, out, _ = runStatus(t, kubeconfig)
+	wantAll(t, "long ago", out, "the first at "+s.Domains[0].CheckedAt.UTC().Format(time.RFC3339)+". --from-here looks now.")
+	if code, _, errs := runStatus(t, "/nonexistent/kubeconfig"); code != exitError || !strings.Contains(errs, "/nonexistent/kubeconfig") {
+		t.Errorf("exit code %d: %s", code, errs)
+	}
+	t.Setenv("KUBECONFIG", "/nonexistent/other")
+	var errs strings.Builder
+	if code := run(t.Context(), []string{"status"}, &errs, &errs); code != exitError || !strings.Contains(errs.String(), "/nonexistent/other does not exist, or names none") {
+		t.Errorf("exit code %d: %s", code, errs.String())
+	}
+}
