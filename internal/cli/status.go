@@ -166,13 +166,12 @@ func (o *overview) look(ctx context.Context) (*web.Index, error) {
 	switch {
 	case ctx.Err() != nil:
 		return nil, errors.New("interrupted before all domains were looked at")
+	case o.namespace != "" && len(s.Domains) == 0 && o.undecided() == "" && !o.from.client.HasNamespace(ctx, o.namespace):
+		return nil, fmt.Errorf("namespace %s does not exist", o.namespace)
 	case err != nil:
 		return nil, err
 	case s.Cluster != "":
 		return nil, errors.New(s.Cluster)
-	}
-	if o.namespace != "" && len(s.Domains) == 0 && o.undecided() == "" && !o.from.client.HasNamespace(ctx, o.namespace) {
-		return nil, fmt.Errorf("namespace %s does not exist", o.namespace)
 	}
 	for _, name := range o.domains {
 		if !slices.ContainsFunc(s.Domains, func(d status.Domain) bool { return d.Name == name }) {

@@ -81,6 +81,10 @@ func TestStatusOfWhatIsNotThere(t *testing.T) {
 			t.Errorf("%q: exit code %d: %s%s", tc.args, code, out, errs)
 		}
 	}
+	api.set("/apis/cert-manager.io/v1/namespaces/nowhere/certificates", forbidden)
+	if code, _, errs := runStatus(t, kubeconfig, "-n", "nowhere", "--group-name", "acme.example.com", "--from-here"); code != exitError || !strings.HasSuffix(errs, "error: namespace nowhere does not exist\n") {
+		t.Errorf("exit code %d: %s", code, errs)
+	}
 	api.set("/api/v1/namespaces/hidden", forbidden)
 	if code, out, errs := runStatus(t, kubeconfig, "-n", "hidden", "--group-name", "acme.example.com"); code != exitFine || !strings.HasPrefix(out, "✓ No Certificates of Signpost in namespace hidden\n") {
 		t.Errorf("exit code %d: %s%s", code, out, errs)

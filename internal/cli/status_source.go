@@ -84,7 +84,7 @@ func (s *statusSettings) chooseGroup(ctx context.Context, client *cluster.Client
 	}
 	switch {
 	case s.group != "" && (slices.Contains(groups, s.group) || errIssuers != nil):
-		return s.group, installed, nil // what may not be read is said when it is
+		return s.group, installed, nil //nolint:nilerr // what may not be read is said when it is
 	case s.group != "" && len(groups) > 0:
 		return "", installed, fmt.Errorf("there is no installation with groupName %s; Issuers%s use %s", s.group, s.in(), strings.Join(groups, ", "))
 	case s.group != "":
