@@ -45,14 +45,16 @@ func newStatusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status [domain…]",
 		Short: "Show the cluster's domains: a summary, forecasts, and what needs somebody",
-		Long: `Show the domains of the Certificates in the cluster that use Signpost: a summary,
-and those that need somebody, each with what to do. With domains, only those,
-whatever their state. It asks the cluster with your own rights: for the status page,
+		Long: `Show the domains of the Certificates in the cluster that use Signpost: a summary
+with the parts of the installation, and the domains that need somebody, each with
+what to do. With domains, only those, whatever their state. It asks the cluster with your own rights: for the status page,
 through the API server, and where you may not read that, for the Certificates; then
 the domains' records are looked up from this machine.
 
+The page looks at some domains seldom: --from-here looks now.
+
 Exit code: 0 nothing is at risk, 1 a certificate has expired or would not be renewed,
-or that cannot be told, 2 wrong usage.`,
+a part of the installation has failed, or something of that cannot be told, 2 wrong usage.`,
 		Example: "  signpost status\n  signpost status --state failed -n web -o wide\n  signpost status shop.example.com --watch",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if mistakes := append(applyEnvironment(cmd.Flags()), s.validate(args)...); len(mistakes) > 0 {
