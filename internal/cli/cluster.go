@@ -89,6 +89,8 @@ func (f *clusterFlags) chooseIssuer(ctx context.Context, client *cluster.Client,
 		}
 	}
 	switch {
+	case f.issuer != "" && err != nil:
+		return cluster.Issuer{}, fmt.Errorf("whether %s uses Signpost cannot be told: %w", f.issuer, err)
 	case f.issuer != "":
 		return cluster.Issuer{}, fmt.Errorf("%s does not exist, or does not use Signpost; those that do: %s", f.issuer, cmp.Or(strings.Join(names, ", "), "none"))
 	case len(list) == 0:

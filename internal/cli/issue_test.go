@@ -29,6 +29,7 @@ import (
 type fakeAPI struct {
 	mu      sync.Mutex
 	objects map[string]any
+	may     func(*http.Request) bool // what its user may; nil for everything
 }
 
 const (
@@ -58,6 +59,9 @@ func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer f.mu.Unlock()
 	w.Header().Set("Content-Type", "application/json")
 	answer, at := f.objects[r.URL.Path], r.URL.Path
+	if f.may != nil && !f.may(r) {
+		answer = forbidden
+	}
 	if strings.Contains(at, "/proxy/") && r.URL.RawQuery != "" && !r.URL.Query().Has("q") { // the page refuses what it does not know
 		answer = metav1.Status{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"}, Status: "Failure", Reason: metav1.StatusReasonBadRequest, Code: 400, Message: r.URL.RawQuery}
 	}

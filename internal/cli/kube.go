@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -23,6 +24,9 @@ func (k *kube) connect() (*rest.Config, clientcmd.ClientConfig, error) {
 	rules.ExplicitPath = k.kubeconfig
 	config := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: k.context})
 	rest, err := config.ClientConfig()
+	if clientcmd.IsEmptyConfig(err) {
+		return nil, nil, fmt.Errorf("no cluster is known: %s does not exist, or names none; give --kubeconfig, or set KUBECONFIG", strings.Join(rules.GetLoadingPrecedence(), " and "))
+	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("no cluster is known: %w; give --kubeconfig, or set KUBECONFIG", err)
 	}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -46,14 +45,16 @@ func newStatusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status [domain…]",
 		Short: "Show the cluster's domains: a summary, forecasts, and what needs somebody",
-		Long: `Show the domains of the Certificates in the cluster that use Signpost: a summary,
-and those that need somebody, each with what to do. With domains, only those,
-whatever their state. It asks the cluster with your own rights: for the status page,
+		Long: `Show the domains of the Certificates in the cluster that use Signpost: a summary
+with the parts of the installation, and the domains that need somebody, each with
+what to do. With domains, only those, whatever their state. It asks the cluster with your own rights: for the status page,
 through the API server, and where you may not read that, for the Certificates; then
 the domains' records are looked up from this machine.
 
+The page looks at some domains seldom: --from-here looks now.
+
 Exit code: 0 nothing is at risk, 1 a certificate has expired or would not be renewed,
-or that cannot be told, 2 wrong usage.`,
+a part of the installation has failed, or something of that cannot be told, 2 wrong usage.`,
 		Example: "  signpost status\n  signpost status --state failed -n web -o wide\n  signpost status shop.example.com --watch",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if mistakes := append(applyEnvironment(cmd.Flags()), s.validate(args)...); len(mistakes) > 0 {
@@ -137,7 +138,7 @@ func (s *statusSettings) lists(r *web.Row) bool {
 	case s.all || len(s.domains) > 0:
 		return true
 	}
-	return r.Mark.State != status.OK && r.Mark.State != status.Pending || r.Outlook.InDanger()
+	return r.Mark.State != status.OK && (r.Mark.State != status.Pending || r.Todo() != "")
 }
 
 // overview is what status shows, and where it comes from.
@@ -159,7 +160,7 @@ func (o *overview) run(ctx context.Context) error {
 	if o.watch {
 		return o.follow(ctx, x)
 	}
-	return verdict(x)
+	return o.verdict(x)
 }
 
 func (o *overview) look(ctx context.Context) (*web.Index, error) {
@@ -167,6 +168,8 @@ func (o *overview) look(ctx context.Context) (*web.Index, error) {
 	switch {
 	case ctx.Err() != nil:
 		return nil, errors.New("interrupted before all domains were looked at")
+	case o.namespace != "" && len(s.Domains) == 0 && o.undecided() == "" && !o.from.client.HasNamespace(ctx, o.namespace):
+		return nil, fmt.Errorf("namespace %s does not exist", o.namespace)
 	case err != nil:
 		return nil, err
 	case s.Cluster != "":
@@ -174,10 +177,13 @@ func (o *overview) look(ctx context.Context) (*web.Index, error) {
 	}
 	for _, name := range o.domains {
 		if !slices.ContainsFunc(s.Domains, func(d status.Domain) bool { return d.Name == name }) {
+			if kinds := o.undecided(); kinds != "" {
+				return nil, fmt.Errorf("whether a Certificate that uses Signpost is for %s%s cannot be told: you may not read %s", name, o.in(), kinds)
+			}
 			return nil, fmt.Errorf("no Certificate that uses Signpost is for %s%s; signpost status --all shows those that are", name, o.in())
 		}
 	}
-	return web.NewIndex(s, time.Now()), nil
+	return web.NewIndex(s, o.from.now), nil
 }
 
 // in says where was looked.
@@ -189,7 +195,7 @@ func (s *statusSettings) in() string {
 }
 
 // verdict is an error if something is at risk, or if that cannot be told.
-func verdict(x *web.Index) error {
+func (o *overview) verdict(x *web.Index) error {
 	t := x.Tally()
 	var risks []string
 	for _, c := range []struct {
@@ -207,8 +213,13 @@ func verdict(x *web.Index) error {
 			risks = append(risks, fmt.Sprintf(c.many, n))
 		}
 	}
-	if m := x.ServerMark(); m.State == status.Failed {
-		risks = append(risks, fmt.Sprintf("the DNS server of %s is not delegated or not reachable as it must be: signpost check says what is wrong", x.Zone))
+	for _, m := range o.from.missing {
+		risks = append(risks, m.Kind+" could not be read: "+without(m))
+	}
+	for _, t := range o.parts(x) {
+		if why := wrong(t, x.Zone); why != "" {
+			risks = append(risks, why)
+		}
 	}
 	if len(risks) > 0 {
 		return errors.New(strings.Join(risks, ", "))

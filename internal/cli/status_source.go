@@ -21,9 +21,11 @@ import (
 	"github.com/signpost-acme/signpost/solver"
 )
 
-// oldPage is how old what the status page knows may be; replicas' clocks may differ from
-// this machine's.
-const oldPage = 2 * time.Minute
+// Where a snapshot can come from.
+const (
+	fromPage    = "status page"
+	fromMachine = "this machine"
+)
 
 // source is where status has its snapshots from: the status page, and where that cannot
 // be read, the cluster and this machine's own look at the DNS.
@@ -36,9 +38,12 @@ type source struct {
 	errs      io.Writer
 	noted     map[string]bool // has been said on errs
 
-	name   string // of where the last snapshot came from
-	here   *here  // nil while the page can be read
-	looked bool   // progress has been shown once
+	name string    // of where the last snapshot came from
+	now  time.Time // of the last snapshot's reading, by the clock of whoever made it
+	here *here     // nil while the page can be read
+
+	missing []cluster.Missing // what the last snapshot lacks
+	looked  bool              // progress has been shown once
 }
 
 // here is a look from this machine.
@@ -58,37 +63,41 @@ func (s *statusSettings) prepare(ctx context.Context) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	group, err := s.chooseGroup(ctx, client)
-	if err != nil {
-		return nil, err
-	}
-	installed, err := client.Installation(ctx, group)
+	group, installed, err := s.chooseGroup(ctx, client)
 	return &source{settings: s, client: client, rest: config, group: group, installed: installed, noted: map[string]bool{}}, err
 }
 
 // chooseGroup returns the installation that was asked for, or the only one that Issuers
-// use.
-func (s *statusSettings) chooseGroup(ctx context.Context, client *cluster.Client) (string, error) {
+// use. One that was asked for has to exist.
+func (s *statusSettings) chooseGroup(ctx context.Context, client *cluster.Client) (group string, installed cluster.Installation, err error) {
 	if s.group != "" {
-		return s.group, nil
+		if installed, err = client.Installation(ctx, s.group); err != nil || installed.Found {
+			return s.group, installed, err
+		}
 	}
-	issuers, err := client.Issuers(ctx, s.namespace)
-	if err != nil && len(issuers) == 0 {
-		return "", err
-	}
+	issuers, errIssuers := client.Issuers(ctx, s.namespace)
 	var groups []string
 	for _, i := range issuers {
 		if !slices.Contains(groups, i.Group) {
 			groups = append(groups, i.Group)
 		}
 	}
-	switch len(groups) {
-	case 0:
-		return "", fmt.Errorf("no Issuer that you may read uses Signpost; create one, with solverName %s, or give --namespace", solver.Name)
-	case 1:
-		return groups[0], nil
+	switch {
+	case s.group != "" && (slices.Contains(groups, s.group) || errIssuers != nil):
+		return s.group, installed, nil //nolint:nilerr // what may not be read is said when it is
+	case s.group != "" && len(groups) > 0:
+		return "", installed, fmt.Errorf("there is no installation with groupName %s; Issuers%s use %s", s.group, s.in(), strings.Join(groups, ", "))
+	case s.group != "":
+		return "", installed, fmt.Errorf("there is no installation with groupName %s, and no Issuer%s uses Signpost", s.group, s.in())
+	case len(groups) == 0 && errIssuers != nil:
+		return "", installed, fmt.Errorf("which installation of Signpost is meant cannot be told: %w; or give its --group-name", errIssuers)
+	case len(groups) == 0:
+		return "", installed, fmt.Errorf("no ClusterIssuer, and no Issuer%s, uses Signpost; create one, with solverName %s", s.in(), solver.Name)
+	case len(groups) > 1:
+		return "", installed, usageError{"several installations of Signpost are used; choose one with --group-name: " + strings.Join(groups, ", ")}
 	}
-	return "", usageError{"several installations of Signpost are used; choose one with --group-name: " + strings.Join(groups, ", ")}
+	installed, err = client.Installation(ctx, groups[0])
+	return groups[0], installed, err
 }
 
 // snapshot looks once. It has the domains that are in question.
@@ -121,16 +130,14 @@ func (s *source) page(ctx context.Context) (x status.Snapshot, err error) {
 	if err != nil {
 		return x, err
 	}
-	if x, err = web.ReadJSON(text); err != nil {
+	x, now, err := web.ReadJSON(text)
+	if err != nil {
 		return x, err
 	}
 	if x.Cluster != "" {
 		return x, fmt.Errorf("the status page: %s", x.Cluster)
 	}
-	if age := time.Since(x.At); age > oldPage {
-		s.note("the status page has not looked for %v; what it knows is so old", age.Round(time.Second))
-	}
-	s.name = "status page"
+	s.name, s.now = fromPage, now
 	x.Domains = slices.DeleteFunc(x.Domains, func(d status.Domain) bool { return !s.settings.wants(d) })
 	if namespace := s.settings.namespace; namespace != "" {
 		for i := range x.Domains {
@@ -180,16 +187,20 @@ func (s *source) fromHere(ctx context.Context) (status.Snapshot, error) {
 		return status.Snapshot{}, err
 	}
 	for _, m := range missing {
-		s.note("%v", m)
+		s.note("%v", m.Err)
 	}
-	s.name = "this machine"
+	s.missing = missing
+	s.name = fromMachine
 	first := !s.looked
 	s.looked = true
-	return s.here.survey.Survey(ctx, s.settings.wants, func(done, all int) {
+	x := s.here.survey.Survey(ctx, s.settings.wants, func(done, all int) {
 		if first && all > manyDomains && (done%(10*manyDomains) == 0 || done == all) {
 			fmt.Fprintf(s.errs, "looked at %d of %d domains\n", done, all)
 		}
-	}), nil
+	})
+	s.now = time.Now()
+	x.At = s.now // a look at thousands takes minutes, and is not old when it is done
+	return x, nil
 }
 
 // note says something beside the result, once.

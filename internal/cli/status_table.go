@@ -16,11 +16,12 @@ import (
 // statusDocument is status for programs: of /status.json, what a user's rights are
 // always enough for.
 type statusDocument struct {
-	State       status.State           `json:"state"`    // the worst of all domains
+	State       status.State           `json:"state"`    // the worst of all domains and parts
 	Headline    string                 `json:"headline"` // the same in words
 	At          time.Time              `json:"at"`
 	From        string                 `json:"from"` // status page, or this machine
 	Zone        string                 `json:"zone"`
+	Parts       []part                 `json:"parts"` // of the installation
 	Server      []check.Finding        `json:"server"`
 	Total       int                    `json:"total"`    // domains in question
 	Outlooks    map[status.Outlook]int `json:"outlooks"` // of certificates
@@ -39,16 +40,47 @@ func (o *overview) show(x *web.Index) error {
 	}
 	o.summary(x)
 	if len(rows) == 0 {
+		if o.state != "" || o.outlook != "" {
+			fmt.Fprintf(o.out, "\nNo domain%s is so: %s\n", o.in(), strings.TrimSpace(strings.Join([]string{and("--state ", o.state), and("--outlook ", o.outlook)}, " ")))
+		}
 		return nil
 	}
 	fmt.Fprintln(o.out)
-	return o.table(rows)
+	if err := o.table(rows); err != nil {
+		return err
+	}
+	if first := oldest(rows); o.from.name == fromPage && !first.IsZero() && o.from.now.Sub(first) > longAgo {
+		fmt.Fprintf(o.out, "\nNot all of these were looked at lately: the first at %s. --from-here looks now.\n", moment(first))
+	}
+	return nil
+}
+
+// longAgo is when somebody who has just changed a record may want another look: the page
+// looks seldom at what is well, and at what has been wrong for long.
+const longAgo = 10 * time.Minute
+
+// oldest is when the row was looked at that was looked at before all others; zero for none.
+func oldest(rows []*web.Row) (first time.Time) {
+	for _, r := range rows {
+		if at := r.Domain.CheckedAt; !at.IsZero() && (first.IsZero() || at.Before(first)) {
+			first = at
+		}
+	}
+	return first
+}
+
+// and puts something before a text, unless that is empty.
+func and(before, text string) string {
+	if text == "" {
+		return ""
+	}
+	return before + text
 }
 
 func (o *overview) document(x *web.Index, rows []*web.Row) statusDocument {
-	mark, t := x.DomainsMark(), x.Tally()
+	mark, t := o.headline(x), x.Tally()
 	d := statusDocument{
-		State: mark.State, Headline: mark.Text, At: x.At, From: o.from.name, Zone: x.Zone, Server: x.Server, Total: len(x.All()),
+		State: mark.State, Headline: mark.Text, At: x.At, From: o.from.name, Zone: x.Zone, Parts: o.partDocuments(x), Server: x.Server, Total: len(x.All()),
 		Outlooks: map[status.Outlook]int{}, Domains: []web.DomainDocument{},
 	}
 	if d.Server == nil {
@@ -68,8 +100,12 @@ func (o *overview) document(x *web.Index, rows []*web.Row) statusDocument {
 
 // summary says how all are in a few lines.
 func (o *overview) summary(x *web.Index) {
-	mark, server, t := x.DomainsMark(), x.ServerMark(), x.Tally()
-	fmt.Fprintf(o.out, "%s Domains%s: %s\n", mark.Icon(), o.in(), mark.Text)
+	mark, t, unsure := o.domainsMark(x), x.Tally(), o.undecided() != ""
+	if o.namespace != "" && len(x.All()) == 0 && !unsure {
+		fmt.Fprintf(o.out, "✓ No Certificates of Signpost%s\n", o.in())
+		o.showParts(x)
+		return
+	}
 	var outlooks []string
 	for _, outlook := range status.Outlooks {
 		if n := t.Outlooks[outlook]; n > 0 {
@@ -79,18 +115,20 @@ func (o *overview) summary(x *web.Index) {
 	icon := "✓"
 	if t.InDanger() > 0 {
 		icon = "✕"
-	} else if t.Outlooks[status.Untold] > 0 {
+	} else if t.Outlooks[status.Untold] > 0 || unsure {
 		icon = "?"
+	}
+	none := "none"
+	if unsure {
+		none = "not known"
 	}
 	first := ""
 	if !t.FirstAtRisk.IsZero() {
 		first = fmt.Sprintf("; the first that is at risk expires on %s, in %d days", t.FirstAtRisk.UTC().Format(time.DateOnly), int(time.Until(t.FirstAtRisk).Hours()/24))
 	}
-	fmt.Fprintf(o.out, "%s Certificates: %s%s\n", icon, cmp.Or(strings.Join(outlooks, ", "), "none"), first)
-	fmt.Fprintf(o.out, "%s DNS server of %s: %s\n", server.Icon(), x.Zone, server.Text)
-	if doubt := x.Doubt; doubt != nil {
-		fmt.Fprintf(o.out, "  cannot be told since %s\n", doubt.Since.UTC().Format(time.RFC3339))
-	}
+	fmt.Fprintf(o.out, "%s Certificates: %s%s\n", icon, cmp.Or(strings.Join(outlooks, ", "), none), first)
+	fmt.Fprintf(o.out, "%s Domains%s: %s\n", mark.Icon(), o.in(), mark.Text)
+	o.showParts(x)
 }
 
 // table writes domains as lines.
@@ -98,7 +136,7 @@ func (o *overview) table(rows []*web.Row) error {
 	t := tabwriter.NewWriter(o.out, 0, 0, 2, ' ', 0)
 	head := []string{"DOMAIN", "STATE", "NAMESPACE", "EXPIRES", "RENEWAL"}
 	if o.output == "wide" {
-		head = append(head, "CERTIFICATE", "ISSUER", "SCOPE", "TARGET", "FORECAST", "UNKNOWN SINCE")
+		head = append(head, "CERTIFICATE", "ISSUER", "SCOPE", "TARGET", "FORECAST", "UNKNOWN SINCE", "LOOKED AT")
 	}
 	fmt.Fprintln(t, strings.Join(append(head, "TO DO"), "\t"))
 	for _, r := range rows {
@@ -129,7 +167,7 @@ func (o *overview) cells(r *web.Row) []string {
 					return ""
 				}
 				return c.Forecast.String()
-			}), dash(day(unknown)))
+			}), dash(day(unknown)), dash(moment(r.Domain.CheckedAt)))
 	}
 	return append(cells, dash(r.Todo()))
 }
@@ -150,6 +188,14 @@ func renewal(r *web.Row) string {
 
 // dash stands for nothing, so that columns can be told apart.
 func dash(text string) string { return cmp.Or(text, "-") }
+
+// moment is a time to the second, in one word.
+func moment(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}
 
 func day(t time.Time) string {
 	if t.IsZero() {

@@ -1,7 +1,6 @@
 package cluster
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -55,25 +54,45 @@ func (i Issuer) Selected(labels map[string]string, dnsNames []string, all bool) 
 }
 
 // Issuers returns those that a Certificate in the namespace can use, ClusterIssuers
-// first. An error means that they cannot be read.
+// first; "" is for all namespaces. An error says what could not be read: the list has
+// the rest, if there is any.
 func (c *Client) Issuers(ctx context.Context, namespace string) (list []Issuer, err error) {
-	clusterIssuers, err := c.CM.CertmanagerV1().ClusterIssuers().List(ctx, metav1.ListOptions{})
-	if err != nil && !apierrors.IsForbidden(err) {
-		return nil, Explain(err, "reading ClusterIssuers")
+	clusterIssuers, errCluster := c.CM.CertmanagerV1().ClusterIssuers().List(ctx, metav1.ListOptions{})
+	errCluster = Explain(errCluster, "reading ClusterIssuers")
+	if errCluster != nil && !apierrors.IsForbidden(errCluster) {
+		return nil, errCluster
 	}
-	if err == nil {
+	if errCluster == nil {
 		for _, i := range clusterIssuers.Items {
-			list = c.add(list, "ClusterIssuer", i.Name, i.Spec)
+			list = c.add(list, kindClusterIssuer, i.Name, i.Spec)
 		}
 	}
 	issuers, errIssuers := c.CM.CertmanagerV1().Issuers(namespace).List(ctx, metav1.ListOptions{})
-	if errIssuers != nil {
-		return list, Explain(cmp.Or(err, errIssuers), "reading Issuers in namespace "+namespace)
+	switch errIssuers = Explain(errIssuers, "reading Issuers"+within(namespace)); {
+	case errIssuers != nil && errCluster != nil:
+		return nil, fmt.Errorf("%w; %w", errCluster, errIssuers)
+	case errIssuers != nil:
+		return list, errIssuers
 	}
 	for _, i := range issuers.Items {
 		list = c.add(list, "Issuer", i.Name, i.Spec)
 	}
-	return list, nil
+	return list, errCluster
+}
+
+// within says in which namespace something is, or was looked for; nothing for all.
+func within(namespace string) string {
+	if namespace == "" {
+		return ""
+	}
+	return " in namespace " + namespace
+}
+
+// HasNamespace reports whether a namespace exists. One of which that cannot be told, for
+// want of the right, is taken to exist.
+func (c *Client) HasNamespace(ctx context.Context, name string) bool {
+	_, err := c.kube.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})
+	return !apierrors.IsNotFound(err)
 }
 
 func (c *Client) add(list []Issuer, kind, name string, spec cmv1.IssuerSpec) []Issuer {

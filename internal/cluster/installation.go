@@ -26,6 +26,7 @@ const (
 
 // Installation is how Signpost was set up in a cluster.
 type Installation struct {
+	Found     bool // it has an APIService that this user may read
 	Zone      string
 	Namespace string // the scope of ClusterIssuers
 	Strict    bool   // it is the Certificate's own namespace instead
@@ -49,6 +50,7 @@ func (c *Client) Installation(ctx context.Context, group string) (i Installation
 	if err := json.Unmarshal(raw, &object); err != nil {
 		return i, fmt.Errorf("the APIService of %s: %w", group, err)
 	}
+	i.Found = true
 	i.Zone, i.Namespace = object.Annotations[annotationZone], object.Annotations[annotationNamespace]
 	i.Strict = object.Annotations[annotationStrict] == "true"
 	i.Gate = object.Annotations[annotationGate] != "false"

@@ -50,16 +50,16 @@ func TestLoad(t *testing.T) {
 		{namespace: "", want: "shop/b web/a 2"},
 		{namespace: "web", want: "web/a 1"},
 		{namespace: "none", want: "0"},
-		{namespace: "", forbid: [2]string{"challenges", ""}, want: "shop/b web/a 0", missing: "reading challenges: you may not"},
-		{namespace: "", forbid: [2]string{"certificates", ""}, err: "reading certificates: you may not"},
-		{namespace: "web", want: "web/a 1", missing: "reading challenges"},
+		{namespace: "", forbid: [2]string{"challenges", ""}, want: "shop/b web/a 0", missing: "reading Challenges: you may not"},
+		{namespace: "", forbid: [2]string{"certificates", ""}, err: "reading Certificates: you may not"},
+		{namespace: "web", want: "web/a 1", missing: "reading Challenges"},
 	} {
 		if tc.forbid[0] != "" {
 			w.forbid(tc.forbid[0], tc.forbid[1])
 		}
 		if tc.namespace == "web" && tc.missing != "" {
 			w.forbid("challenges", "web")
-			tc.want, tc.missing = "web/a 0", "reading challenges in namespace web: you may not"
+			tc.want, tc.missing = "web/a 0", "reading Challenges in namespace web: you may not"
 		}
 		missing, err := w.Load(t.Context(), tc.namespace)
 		switch {
@@ -68,11 +68,41 @@ func TestLoad(t *testing.T) {
 		case tc.err != "":
 		case state() != tc.want:
 			t.Errorf("%+v: %s", tc, state())
-		case tc.missing == "" && len(missing) > 0, tc.missing != "" && (len(missing) != 1 || !strings.Contains(missing[0].Error(), tc.missing)):
+		case tc.missing == "" && len(missing) > 0, tc.missing != "" && (len(missing) != 1 || !strings.Contains(missing[0].Err.Error(), tc.missing)):
 			t.Errorf("%+v: missing %v", tc, missing)
 		}
 		if err == nil && !w.FollowsCertificates() {
 			t.Errorf("%+v: the Certificates count as not read", tc)
 		}
+	}
+}
+
+// Issuers that may not be read are missing where a Certificate needs them, and only there.
+func TestLoadWithoutIssuers(t *testing.T) {
+	w := notRead(t, nil, certificateFor("web", "a", "c", "a.example.com"), challenge("web", "x", "a.example.com", nil))
+	w.forbid("clusterissuers", "")
+	for namespace, want := range map[string]string{
+		"":     "ClusterIssuers",
+		"web":  "ClusterIssuers",
+		"shop": "",
+	} {
+		missing, err := w.Load(t.Context(), namespace)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got string
+		for _, m := range missing {
+			got += m.Kind
+			if !m.Decides || !strings.HasPrefix(m.Err.Error(), "reading ClusterIssuers: you may not: ") {
+				t.Errorf("namespace %q: %+v", namespace, m)
+			}
+		}
+		if got != want {
+			t.Errorf("namespace %q: missing %q, want %q", namespace, got, want)
+		}
+	}
+	w.forbid("issuers", "web")
+	if missing, err := w.Load(t.Context(), "web"); err != nil || len(missing) != 1 {
+		t.Errorf("nobody needs Issuers: %v, %v", missing, err)
 	}
 }

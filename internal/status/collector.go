@@ -172,7 +172,7 @@ func (c *Collector) round(ctx context.Context) {
 		for i := range s.Domains {
 			d := &s.Domains[i]
 			key := c.names.of(d.Scope, d.Name).key
-			d.Checks, d.Doubt = c.domain[key].findings, c.memory.doubt(key)
+			d.Checks, d.CheckedAt, d.Doubt = c.domain[key].findings, c.domain[key].at, c.memory.doubt(key)
 			d.CA, d.Account = c.cas.binding(c.wishes[key].ca)
 		}
 		foresee(s.Domains, s.At, c.built.now)

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"github.com/signpost-acme/signpost/internal/check"
 )
 
 // Outlook is what becomes of a certificate if nobody does anything.
@@ -62,7 +64,7 @@ func verdictOf(d *Domain) verdict {
 		v = verdict{Unknown, becauseNotLooked, d.Name}
 	}
 	for _, f := range d.Checks {
-		state := MarkOf(f).State
+		state := stateOf(f)
 		if state == Warning {
 			continue
 		}
@@ -71,6 +73,17 @@ func verdictOf(d *Domain) verdict {
 		}
 	}
 	return v
+}
+
+// stateOf is the state of a finding about a domain. What a resolver alone says of a
+// record decides nothing: the domain's own servers could not be asked, and it may be out
+// of date. That it is wrong is as little known as that it is right.
+func stateOf(f check.Finding) State {
+	state := MarkOf(f).State
+	if state == Failed && f.Check == "cname-resolver" {
+		return Unknown
+	}
+	return state
 }
 
 // forecast puts a verdict and the dates of a certificate together.

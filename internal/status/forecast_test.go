@@ -113,3 +113,19 @@ func TestWorstCertificate(t *testing.T) {
 		t.Errorf("what nobody has foreseen is %q", o)
 	}
 }
+
+// Where a domain's own servers could not be asked, what a resolver says does not put a
+// certificate at risk, and the state says the same as the forecast.
+func TestAResolverAloneDecidesNothing(t *testing.T) {
+	expiry := time.Now().Add(time.Hour)
+	d := Domain{Name: "nowhere.test", Checks: []check.Finding{{Check: "cname-unknown", Status: check.Unknown}, {Check: "cname-resolver", Status: check.Failed}},
+		Certificates: []Certificate{{Namespace: "web", Name: "a", Ready: true, NotAfter: &expiry}}}
+	domains := []Domain{d}
+	Foresee(domains, time.Now())
+	if f := domains[0].Certificates[0].Forecast; f.Outlook != Untold || f.Because != "cname-unknown" {
+		t.Errorf("forecast %+v", f)
+	}
+	if m := domains[0].Mark(time.Now()); m != (Mark{Unknown, "Unknown"}) {
+		t.Errorf("state %+v", m)
+	}
+}

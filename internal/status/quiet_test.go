@@ -26,6 +26,9 @@ func TestQuiet(t *testing.T) {
 		if now := c.Snapshot(); now.Domains[0].Checks[0].Status != check.OK || now.Domains[0].Certificates[0].Forecast.Because != "" {
 			t.Errorf("what was found is not shown: %+v", now.Domains[0])
 		}
+		if was, is := before.Domains[0].CheckedAt, c.Snapshot().Domains[0].CheckedAt; was.IsZero() || !is.After(was) {
+			t.Errorf("looked at %v, then %v", was, is)
+		}
 		if before.Domains[0].Checks[0].Status != check.Failed || before.Domains[0].Certificates[0].Forecast.Because != "cname-missing" {
 			t.Errorf("what was shown has been changed: %+v", before.Domains[0])
 		}

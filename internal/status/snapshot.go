@@ -36,12 +36,13 @@ type Snapshot struct {
 
 // Domain is a name that a certificate is wanted for, without "*.", in one scope.
 type Domain struct {
-	Name         string          `json:"name"`              // A-labels
-	Unicode      string          `json:"unicode,omitempty"` // where it differs
-	Scope        string          `json:"scope"`             // the namespace in its target
-	Record       zone.Record     `json:"record"`            // the CNAME to add
-	Checks       []check.Finding `json:"checks"`            // empty until it was looked up
-	Doubt        *Doubt          `json:"unknown,omitempty"` // while Checks could not tell
+	Name         string          `json:"name"`               // A-labels
+	Unicode      string          `json:"unicode,omitempty"`  // where it differs
+	Scope        string          `json:"scope"`              // the namespace in its target
+	Record       zone.Record     `json:"record"`             // the CNAME to add
+	Checks       []check.Finding `json:"checks"`             // empty until it was looked up
+	CheckedAt    time.Time       `json:"checkedAt,omitzero"` // when it was looked up last, or was the same still; zero before the first time
+	Doubt        *Doubt          `json:"unknown,omitempty"`  // while Checks could not tell
 	Certificates []Certificate   `json:"certificates"`
 	Challenges   []Challenge     `json:"challenges"` // under way
 	Requests     []Request       `json:"requests"`   // whose Order waits at the gate

@@ -83,8 +83,11 @@ func (d Domain) Mark(now time.Time) Mark {
 	}
 	for _, f := range d.Checks {
 		m := MarkOf(f)
+		if state := stateOf(f); state != m.State {
+			m = Mark{state, "Unknown"}
+		}
 		switch {
-		case f.Status == check.Failed && f.Check == "cname-missing":
+		case f.Status == check.Failed && f.Check == missingRecord:
 			m.Text = "Add this record"
 		case m.State == Failed:
 			m.Text = "Needs a change"
@@ -132,6 +135,8 @@ func (c Certificate) Mark(now time.Time) Mark {
 	switch {
 	case c.expired(now):
 		return Mark{Failed, "Certificate expired"}
+	case !c.Ready && c.Forecast.Outlook == Waiting && c.Forecast.Because == missingRecord:
+		return Mark{Pending, "Waits for a record"}
 	case !c.Ready:
 		return Mark{Warning, "Not ready"}
 	case c.overdue(now):

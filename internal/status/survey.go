@@ -2,6 +2,7 @@ package status
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,17 +19,13 @@ const (
 // Survey looks once at everything that Collector.Run would look at again and again, and
 // waits for that: for a command. Config's Store and Copy are not asked, so that nothing
 // is known of the store, the replicas, and who has asked for a challenge's record. With
-// wanted, it looks only at the domains that it returns true for, and the Snapshot has no
-// others. looked, if not nil, is told how many are done, by one goroutine at a time. It
+// wanted, the Snapshot has only the domains that it returns true for; it looks at these,
+// and at the others of their Certificates. looked, if not nil, is told how many are done, by one goroutine at a time. It
 // must not be called beside Run, nor by two goroutines.
 func (c *Collector) Survey(ctx context.Context, wanted func(Domain) bool, looked func(done, all int)) Snapshot {
 	s := Snapshot{At: time.Now(), Version: c.Version, Zone: c.Zone.Origin(), Group: c.Group, Namespace: c.Namespace, Strict: c.Strict}
-	all, cas := c.domains(ctx, false)
-	for _, d := range all {
-		if wanted == nil || wanted(d) {
-			s.Domains = append(s.Domains, d)
-		}
-	}
+	domains, cas := c.domains(ctx, false)
+	domains, count := chosen(domains, wanted)
 	var group errgroup.Group
 	group.SetLimit(surveyAtOnce)
 	group.Go(func() error {
@@ -40,13 +37,13 @@ func (c *Collector) Survey(ctx context.Context, wanted func(Domain) bool, looked
 	})
 	var mu sync.Mutex
 	done := 0
-	for i := range s.Domains {
+	for i := range domains {
 		group.Go(func() error {
-			c.survey(ctx, &s.Domains[i], cas[s.Domains[i].key()])
+			c.survey(ctx, &domains[i], cas[domains[i].key()])
 			mu.Lock()
 			defer mu.Unlock()
 			if done++; looked != nil {
-				looked(done, len(s.Domains))
+				looked(done, len(domains))
 			}
 			return nil
 		})
@@ -55,11 +52,39 @@ func (c *Collector) Survey(ctx context.Context, wanted func(Domain) bool, looked
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s.Doubt = c.memory.doubt(theServer)
-	for i := range s.Domains {
-		s.Domains[i].Doubt = c.memory.doubt(s.Domains[i].key())
+	for i := range domains {
+		domains[i].Doubt = c.memory.doubt(domains[i].key())
 	}
-	Foresee(s.Domains, s.At)
+	Foresee(domains, s.At)
+	s.Domains = domains[:count:count]
 	return s
+}
+
+// chosen returns the domains that are wanted, first, and after these count the others
+// that a Certificate of theirs is for: its forecast depends on them.
+func chosen(all []Domain, wanted func(Domain) bool) (domains []Domain, count int) {
+	if wanted == nil {
+		return all, len(all)
+	}
+	certificates := map[certificateKey]bool{}
+	var others []Domain
+	for _, d := range all {
+		if !wanted(d) {
+			others = append(others, d)
+			continue
+		}
+		domains = append(domains, d)
+		for _, c := range d.Certificates {
+			certificates[certificateKey{c.Namespace, c.Name}] = true
+		}
+	}
+	count = len(domains)
+	for _, d := range others {
+		if slices.ContainsFunc(d.Certificates, func(c Certificate) bool { return certificates[certificateKey{c.Namespace, c.Name}] }) {
+			domains = append(domains, d)
+		}
+	}
+	return domains, count
 }
 
 // survey looks at one domain, unless that was done lately and it was well.
@@ -68,7 +93,7 @@ func (c *Collector) survey(ctx context.Context, d *Domain, issuer ca) {
 	known := c.memory[d.key()]
 	c.mu.Unlock()
 	if known != nil && known.since.IsZero() && verdictOf(&Domain{Checks: known.known}).state == OK && time.Since(known.knownAt) < surveyAgain {
-		d.Checks = known.known
+		d.Checks, d.CheckedAt = known.known, known.knownAt
 		return
 	}
 	if ctx.Err() != nil {
@@ -77,6 +102,7 @@ func (c *Collector) survey(ctx context.Context, d *Domain, issuer ca) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	d.Checks = c.Checker.Domain(ctx, d.Scope, d.Name, check.CA{Identities: c.cas.identities(ctx, issuer.directory), AccountURI: issuer.account})
+	d.CheckedAt = time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.note(d.key(), d.Checks)

@@ -39,6 +39,9 @@ func TestSurvey(t *testing.T) {
 				t.Errorf("%d of %d", done, all)
 			}
 		})
+		if d := s.Domains[0]; d.CheckedAt.IsZero() {
+			t.Error("not said when it was looked at")
+		}
 		if len(s.Domains) != 27 || len(told) != 27 || told[26] != 27 || f.most > surveyAtOnce || f.most < 2 || s.Zone != "acme.example.com" {
 			t.Errorf("%d domains, told %v, %d at once", len(s.Domains), told, f.most)
 		}
@@ -55,6 +58,32 @@ func TestSurvey(t *testing.T) {
 		f.set(func() { f.certificates = []cluster.Certificate{f.certificates[2]} })
 		if s = c.Survey(t.Context(), wanted, nil); f.checks["web/a.example.com"] != 2 || len(s.Domains) != 1 {
 			t.Errorf("a minute later: %v", f.checks)
+		}
+	})
+}
+
+// The forecast of a Certificate is about all its domains, also where only one is wanted.
+func TestSurveyForecastsFromAllDomains(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeWorld{follows: true, findings: map[string][]check.Finding{"web/other.example.com": {{Check: "cname-missing", Status: check.Failed}}}}
+		expiry := time.Now().Add(time.Hour)
+		both := certificate("web", "both", "web", "shop.example.com")
+		both.DNSNames, both.Ready, both.NotAfter = append(both.DNSNames, "other.example.com"), true, &expiry
+		f.certificates = []cluster.Certificate{both, certificate("web", "else", "web", "else.example.com")}
+		z, err := zone.New("acme.example.com")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := New(Config{Version: "v1", Zone: z, Namespace: "cert-manager", Cluster: f, Checker: f, Log: slog.New(slog.DiscardHandler)})
+		s := c.Survey(t.Context(), func(d Domain) bool { return d.Name == "shop.example.com" }, nil)
+		if len(s.Domains) != 1 || s.Domains[0].Name != "shop.example.com" {
+			t.Fatalf("%+v", s.Domains)
+		}
+		if f := s.Domains[0].Certificates[0].Forecast; f.Outlook != AtRisk || f.Because != "cname-missing" || f.Domain != "other.example.com" {
+			t.Errorf("%+v", f)
+		}
+		if f.checks["web/else.example.com"] != 0 {
+			t.Error("a domain was looked at that nobody wants")
 		}
 	})
 }

@@ -10,6 +10,7 @@ import (
 type Tally struct {
 	Domains  map[State]int
 	Outlooks map[Outlook]int // of certificates, each once
+	Waits    int             // of Domains[Failed], those for which Domain.WaitsForRecord
 
 	FirstAtRisk  time.Time // when the first certificate that is at risk expires; zero for none
 	WaitingSince time.Time // since when the request waits that has waited the longest; zero for none
@@ -30,6 +31,9 @@ func (t *Tally) Add(d *Domain, mark Mark) {
 		t.Domains, t.Outlooks, t.seen = map[State]int{}, map[Outlook]int{}, map[certificateKey]bool{}
 	}
 	t.Domains[mark.State]++
+	if mark.State == Failed && d.WaitsForRecord() {
+		t.Waits++
+	}
 	for i := range d.Certificates {
 		c := &d.Certificates[i]
 		if !c.only(d.Name) {

@@ -6,10 +6,13 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/signpost-acme/signpost/internal/status"
+	"github.com/signpost-acme/signpost/internal/zone"
 )
 
 // csvHeader names the columns of the CSV.
-var csvHeader = []string{"domain", "unicode", "scope", "state", "text", "certificates", "issuers", "expires", "renews", "record", "target", "todo", "outlook", "forecast", "outage", "unknownSince"}
+var csvHeader = []string{"domain", "unicode", "scope", "state", "text", "certificates", "issuers", "expires", "renews", "record", "target", "todo", "outlook", "forecast", "outage", "unknownSince", "checkedAt"}
 
 // WriteCSV writes domains for spreadsheets, as RFC 4180 has it: one a row, times in
 // RFC 3339.
@@ -36,7 +39,7 @@ func WriteCSV(w io.Writer, rows []*Row) error {
 		cells := []string{
 			r.Domain.Name, r.Domain.Unicode, r.Domain.Scope, string(r.Mark.State), r.Mark.Text, strings.Join(certificates, " "), strings.Join(issuers, " "),
 			stamp(r.Expiry), stamp(renewal), r.Domain.Record.Name, r.Domain.Record.Value, r.Todo(),
-			string(r.Outlook), forecast, stamp(r.Domain.Risk()), stamp(unknown),
+			string(r.Outlook), forecast, stamp(r.Domain.Risk()), stamp(unknown), stamp(r.Domain.CheckedAt),
 		}
 		for i := range cells {
 			cells[i] = harmless(cells[i])
@@ -59,7 +62,23 @@ func (r *Row) Todo() string {
 			return request.Refused
 		}
 	}
-	return ""
+	return elsewhere(r.Domain)
+}
+
+// elsewhere says which other domain a domain's Certificate waits for; empty for none.
+func elsewhere(d *status.Domain) string {
+	domain, because := d.Awaited()
+	if domain == "" {
+		return ""
+	}
+	name := domain
+	if u := zone.Unicode(domain); u != domain {
+		name = u + " (" + domain + ")"
+	}
+	if because == "cname-missing" {
+		return "Waits for the record of " + name + "."
+	}
+	return "Waits for " + name + ": see " + because + " there."
 }
 
 // harmless keeps a spreadsheet from taking a cell for a formula.

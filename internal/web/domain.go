@@ -53,6 +53,19 @@ func (d domainView) Danger() string {
 	return ""
 }
 
+// Elsewhere says which other domain its Certificate waits for; empty for none.
+func (d domainView) Elsewhere() string { return elsewhere(&d.Domain) }
+
+// Awaits says which record a request waits for.
+func (d domainView) Awaits(r status.Request) string {
+	for _, c := range d.Certificates {
+		if other := c.Forecast.Domain; c.Namespace == r.Namespace && c.Name == r.Certificate && other != "" && other != d.Name {
+			return "the record of " + zone.Unicode(other)
+		}
+	}
+	return "its record"
+}
+
 // Short is a short ID, the same for every snapshot.
 func (d domainView) Short() string { return hash(d.Scope + "/" + d.Name) }
 

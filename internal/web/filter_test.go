@@ -91,7 +91,7 @@ func TestPaging(t *testing.T) {
 		}
 	}
 	// The worst come first, and "sort" changes that.
-	if rows := rowsOf(get(h, "/").Body.String()); len(rows) != 30 || rows[0] != "shop-00003.example.net" || rows[24] != "shop-00009.example.net" || rows[28] != "shop-00000.example.net" {
+	if rows := rowsOf(get(h, "/").Body.String()); len(rows) != 30 || rows[0] != "shop-00007.example.net" || rows[4] != "shop-00009.example.net" || rows[8] != "shop-00003.example.net" || rows[28] != "shop-00000.example.net" {
 		t.Errorf("the first page: %v", rows)
 	}
 	if rows := rowsOf(get(h, "/?sort=name").Body.String()); rows[1] != "shop-00001.example.net" {
@@ -281,7 +281,7 @@ func TestCSV(t *testing.T) {
 	if err != nil || len(rows) != 25 || w.Header().Get("Content-Type") != "text/csv; charset=utf-8; header=present" {
 		t.Fatalf("%v, %d rows, %s", err, len(rows), w.Header())
 	}
-	if got := strings.Join(rows[0], ","); got != "domain,unicode,scope,state,text,certificates,issuers,expires,renews,record,target,todo,outlook,forecast,outage,unknownSince" {
+	if got := strings.Join(rows[0], ","); got != "domain,unicode,scope,state,text,certificates,issuers,expires,renews,record,target,todo,outlook,forecast,outage,unknownSince,checkedAt" {
 		t.Error(got)
 	}
 	if r := rows[1]; r[0] != "shop-00003.example.net" || r[3] != "failed" || r[4] != "Add this record" || r[5] != "customer-03/shop-00003" || r[7] != "" || !strings.HasPrefix(r[11], "Add the record") {

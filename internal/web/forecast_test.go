@@ -10,6 +10,7 @@ import (
 
 	"github.com/signpost-acme/signpost/internal/check"
 	"github.com/signpost-acme/signpost/internal/status"
+	"github.com/signpost-acme/signpost/internal/web"
 )
 
 // forecasts is a snapshot in which one domain's record is gone, a second shares the
@@ -102,7 +103,7 @@ func TestForecastIsShown(t *testing.T) {
 		"unknown|whether its renewal would pass cannot be told: cname-unknown at silent.example.com||" + s.Domains[2].Doubt.Since.UTC().Format(time.RFC3339),
 		"renewing|its renewal would pass||",
 	} {
-		if got := strings.Join(rows[i+1][12:], "|"); got != want {
+		if got := strings.Join(rows[i+1][12:16], "|"); got != want {
 			t.Errorf("%s: %q, want %q", rows[i+1][0], got, want)
 		}
 	}
@@ -120,5 +121,76 @@ func TestExpiredIsShown(t *testing.T) {
 	body := get(h, "/?outlook=expired").Body.String()
 	if n := strings.Count(body, `<span class="danger">expired</span>`); n != 8 || !strings.Contains(body, "8 domains of 800") {
 		t.Errorf("%d rows say so:\n%s", n, body)
+	}
+}
+
+// What becomes an outage comes first, the soonest before all; then what needs somebody;
+// then that with which nothing is to be lost, however many these are.
+func TestTheWorstFirst(t *testing.T) {
+	s := good()
+	well := s.Domains[0]
+	of := func(name string, days int, finding check.Finding) status.Domain {
+		d := well
+		d.Name, d.Checks, d.Certificates = name+".example.com", []check.Finding{finding}, slices.Clone(well.Certificates)
+		c := &d.Certificates[0]
+		c.Name, c.DNSNames = name, []string{d.Name}
+		if c.NotAfter, c.RenewalTime = nil, nil; days != 0 {
+			at := s.At.Add(time.Duration(days) * 24 * time.Hour)
+			c.NotAfter = &at
+		} else {
+			c.Ready = false
+		}
+		return d
+	}
+	fine, missing, silent := check.Finding{Check: "cname", Status: check.OK}, check.Finding{Check: "cname-missing", Status: check.Failed}, check.Finding{Check: "cname-unknown", Status: check.Unknown}
+	s.Domains = []status.Domain{
+		of("a-new", 0, missing), of("b-new", 0, silent), of("c-late", 60, missing), of("d-soon", 5, missing), of("e-expired", -1, fine), of("f-silent", 60, silent), of("g-well", 60, fine), of("h-new", 0, missing),
+	}
+	status.Foresee(s.Domains, s.At)
+	var got []string
+	for _, r := range web.NewIndex(s, s.At).Select(web.Filter{Sort: "state"}) {
+		got = append(got, strings.TrimSuffix(r.Domain.Name, ".example.com"))
+	}
+	if want := []string{"e-expired", "d-soon", "c-late", "f-silent", "a-new", "h-new", "b-new", "g-well"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// A domain that is right, but whose Certificate waits for another one, says which.
+func TestWaitsForAnotherDomain(t *testing.T) {
+	s := good()
+	right, other := s.Domains[0], s.Domains[0]
+	right.Name, other.Name = "shop.example.com", "xn--bcher-kva.com"
+	other.Checks = []check.Finding{{Check: "cname-missing", Status: check.Failed, Hint: "Add it."}}
+	for _, d := range []*status.Domain{&right, &other} {
+		d.Certificates = slices.Clone(d.Certificates)
+		c := &d.Certificates[0]
+		c.Ready, c.NotAfter, c.RenewalTime, c.DNSNames = false, nil, nil, []string{right.Name, other.Name}
+		d.Requests = []status.Request{{Namespace: c.Namespace, Name: "example-com-1", Certificate: c.Name, Since: s.At}}
+		d.CheckedAt = time.Date(2026, 1, 2, 3, 4, 0, 0, time.UTC)
+	}
+	s.Domains = []status.Domain{right, other}
+	status.Foresee(s.Domains, s.At)
+	h := handlerOf(t, s)
+	text := textOf(t, get(h, "/domain/cert-manager/shop.example.com").Body.String())
+	for _, want := range []string{"Waits for the record of bücher.com (xn--bcher-kva.com).", "example-com-1: waits for the record of bücher.com;", "Last looked at 2026-01-02 03:04 UTC."} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	if text := textOf(t, get(h, "/domain/cert-manager/xn--bcher-kva.com").Body.String()); !strings.Contains(text, "example-com-1: waits for its record;") || strings.Contains(text, "Waits for the record of") {
+		t.Error(text)
+	}
+	rows, err := csv.NewReader(get(h, "/status.csv?sort=name").Body).ReadAll()
+	if err != nil || rows[1][11] != "Waits for the record of bücher.com (xn--bcher-kva.com)." || rows[0][16] != "checkedAt" || rows[1][16] != "2026-01-02T03:04:00Z" {
+		t.Errorf("%v: %q", err, rows)
+	}
+	if body := get(h, "/status.json").Body.String(); !strings.Contains(body, `"checkedAt": "2026-01-02T03:04:00Z"`) {
+		t.Error(body)
+	}
+	// A part of the document is enough for the whole forecast.
+	read, _, err := web.ReadJSON(get(h, "/status.json?q=shop.example.com").Body.Bytes())
+	if err != nil || len(read.Domains) != 1 || read.Domains[0].Certificates[0].Forecast.Because != "cname-missing" {
+		t.Errorf("%v: %+v", err, read.Domains)
 	}
 }

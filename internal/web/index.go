@@ -57,7 +57,7 @@ func NewIndex(s status.Snapshot, now time.Time) *Index {
 	}
 	x.namespaces, x.issuers = slices.Sorted(maps.Keys(namespaces)), slices.Sorted(maps.Keys(issuers))
 	x.strip = newStrip(x.entries, now)
-	x.byState = x.order(func(a, b *Row) int { return cmp.Compare(b.Mark.State.Severity(), a.Mark.State.Severity()) })
+	x.byState = x.order(worstFirst)
 	x.byName = x.order(func(*Row, *Row) int { return 0 })
 	x.byExpiry = x.order(func(a, b *Row) int {
 		if a.Expiry.IsZero() != b.Expiry.IsZero() { // those without a certificate last
@@ -66,6 +66,31 @@ func NewIndex(s status.Snapshot, now time.Time) *Index {
 		return a.Expiry.Compare(b.Expiry)
 	})
 	return x
+}
+
+// worstFirst orders what becomes an outage by when it does, before all else that needs
+// somebody; and that before domains with which nothing is to be lost.
+func worstFirst(a, b *Row) int {
+	if by := cmp.Compare(a.rank(), b.rank()); by != 0 {
+		return by
+	}
+	if a.Outlook.InDanger() {
+		return a.Domain.Risk().Compare(b.Domain.Risk())
+	}
+	return cmp.Compare(b.Mark.State.Severity(), a.Mark.State.Severity())
+}
+
+// rank is the group of worstFirst.
+func (r *Row) rank() int {
+	switch {
+	case r.Outlook.InDanger():
+		return 0
+	case Unknown.Worse(r.Mark.State):
+		return 3
+	case r.Expiry.IsZero():
+		return 2
+	}
+	return 1
 }
 
 // order returns what sorts the entries, once, when it is asked for first. Equal ones
@@ -131,11 +156,3 @@ func same(a, b status.Snapshot) bool {
 
 // Tally counts what the domains come to.
 func (x *Index) Tally() *status.Tally { return &x.tally }
-
-// ServerMark is the state of the delegation and of our DNS server.
-func (x *Index) ServerMark() Mark { return markServer(x.Server) }
-
-// DomainsMark is the worst state of the domains, and how many are in it.
-func (x *Index) DomainsMark() Mark {
-	return Mark{State: markDomains(x.tally.Domains, len(x.entries), x.Cluster, "").State, Text: domainsHeadline(x, x.Cluster)}
-}

@@ -22,6 +22,7 @@ type document struct {
 	State    State  `json:"state"`    // the worst of all
 	Headline string `json:"headline"` // the same in words
 
+	Now         time.Time              `json:"now"`                   // of the answer, by the same clock as At
 	Outlooks    map[status.Outlook]int `json:"outlooks"`              // certificates
 	FirstAtRisk *time.Time             `json:"firstAtRisk,omitempty"` // when the first certificate that is at risk expires
 	status.Snapshot
@@ -92,7 +93,7 @@ func (x *Index) All() []*Row {
 // WriteJSON writes a document with those domains, one at a time.
 func (x *Index) WriteJSON(w io.Writer, rows []*Row, paging *Paging, now time.Time) error {
 	v := newView(x, now)
-	d := document{State: v.Mark.State, Headline: v.Mark.Text, Snapshot: v.Snapshot, Paging: paging, Outlooks: map[status.Outlook]int{}, Domains: []DomainDocument{}}
+	d := document{State: v.Mark.State, Headline: v.Mark.Text, Now: now, Snapshot: v.Snapshot, Paging: paging, Outlooks: map[status.Outlook]int{}, Domains: []DomainDocument{}}
 	for _, o := range status.Outlooks {
 		d.Outlooks[o] = x.tally.Outlooks[o]
 	}
@@ -175,11 +176,24 @@ func list[T any](l []T) []T {
 }
 
 // ReadJSON reads what WriteJSON has written, of this version or another: what the other
-// does not say is left empty, and the forecasts are made anew.
-func ReadJSON(text []byte) (s status.Snapshot, err error) {
-	if err = json.Unmarshal(text, &s); err != nil {
-		return s, fmt.Errorf("the status page is not as it should be: %w", err)
+// does not say is left empty. Forecasts that it does not have are made; those that it has
+// stay, for they may be about domains that were not asked for. now is the time at which
+// it was written, by the page's own clock; this machine's if the page does not say.
+func ReadJSON(text []byte) (s status.Snapshot, now time.Time, err error) {
+	var d struct {
+		Now time.Time
+		status.Snapshot
 	}
-	status.Foresee(s.Domains, s.At)
-	return s, nil
+	if err = json.Unmarshal(text, &d); err != nil {
+		return s, now, fmt.Errorf("the status page is not as it should be: %w", err)
+	}
+	if now = d.Now; now.IsZero() {
+		now = time.Now()
+	}
+	if slices.ContainsFunc(d.Domains, func(d status.Domain) bool {
+		return slices.ContainsFunc(d.Certificates, func(c status.Certificate) bool { return c.Forecast.Outlook == "" })
+	}) {
+		status.Foresee(d.Domains, d.At)
+	}
+	return d.Snapshot, now, nil
 }

@@ -7,6 +7,7 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/signpost-acme/signpost/internal/status"
@@ -47,6 +48,7 @@ type page struct {
 func (p *page) routes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /{$}", p.serve)
 	mux.HandleFunc("GET /domain/{scope}/{name}", p.serveDomain)
+	mux.HandleFunc("GET /", p.serveNothing)
 	mux.HandleFunc("GET /status.json", p.serveJSON)
 	mux.HandleFunc("GET /status.csv", p.serveCSV)
 	mux.Handle("GET /style.css", file("text/css; charset=utf-8", style))
@@ -117,6 +119,12 @@ func (p *page) serveDomain(w http.ResponseWriter, r *http.Request) {
 	p.invite(v.One)
 	v.Refresh = true
 	p.write(w, r, v, http.StatusOK)
+}
+
+// serveNothing says that there is no such page.
+func (p *page) serveNothing(w http.ResponseWriter, r *http.Request) {
+	base := strings.Repeat("../", strings.Count(r.URL.EscapedPath(), "/")-1)
+	p.refuse(w, r, p.index(), base, &problem{http.StatusNotFound, "There is no page at this address."})
 }
 
 // invite gives a domain the link for its owner.

@@ -3,7 +3,7 @@ package web
 import (
 	"fmt"
 	"slices"
-	"time"
+	"strings"
 
 	"github.com/signpost-acme/signpost/internal/check"
 	"github.com/signpost-acme/signpost/internal/status"
@@ -24,9 +24,6 @@ const (
 	Failed  = status.Failed
 )
 
-// outdated is how old a snapshot may be.
-const outdated = time.Minute
-
 // markServer is the state of the delegation and of our DNS server.
 func markServer(results []check.Finding) Mark {
 	if len(results) == 0 {
@@ -40,7 +37,30 @@ func markServer(results []check.Finding) Mark {
 			Failed:  {State: Failed, Text: "Not delegated or not reachable as it must be"},
 		}[status.MarkOf(r).State])
 	}
+	if mark.State == Failed && onlyGateFails(results) {
+		mark.Text = "Works, but the order gate is not set up as it must be"
+	}
 	return mark
+}
+
+// onlyGateFails reports whether the failures are about the gate's registration in the
+// cluster alone.
+func onlyGateFails(results []check.Finding) bool {
+	return !slices.ContainsFunc(results, func(f check.Finding) bool {
+		return status.MarkOf(f).State == Failed && !strings.HasPrefix(f.Check, "gate-")
+	})
+}
+
+// serverHeadline is what the mark of the DNS server makes of the headline.
+func serverHeadline(results []check.Finding, mark Mark) string {
+	if mark.State == Failed && onlyGateFails(results) {
+		return "The order gate is not set up as it must be"
+	}
+	return map[State]string{
+		Warning: "The DNS server works, with a warning",
+		Unknown: "Whether the DNS server is reachable is not known",
+		Failed:  "The DNS server is not delegated or not reachable",
+	}[mark.State]
 }
 
 func markStore(s status.StoreState) Mark {
@@ -66,28 +86,54 @@ func markReplicas(list []status.Replica) Mark {
 	return Mark{State: OK, Text: fmt.Sprintf("%d replicas", len(list))}
 }
 
-// markDomains counts the domains in their worst state; of is what they are called.
-func markDomains(counts map[State]int, total int, cluster, of string) Mark {
+// markDomains counts the domains in their worst state, and beside it those that wait for
+// their first record: a hundred of these are no fault. of is what domains are called.
+func markDomains(t *status.Tally, total int, cluster, of string) Mark {
 	if cluster != "" {
 		return Mark{State: Unknown, Text: "Not known"}
 	}
 	if total == 0 {
 		return Mark{State: OK, Text: "None yet"}
 	}
-	worst := OK
-	for state, n := range counts {
+	worst, same := OK, t.Domains[OK]
+	for state, n := range t.Domains {
+		if state == Failed {
+			n -= t.Waits
+		}
 		if n > 0 && state.Worse(worst) {
-			worst = state
+			worst, same = state, n
 		}
 	}
-	same := counts[worst]
-	return Mark{State: worst, Text: fmt.Sprintf("%s of %s%s %s", count(same), count(total), of, map[State]string{
+	wait := plural(t.Waits, "waits for its record", "wait for their record")
+	if worst == OK && t.Waits > 0 {
+		return Mark{State: Pending, Text: fmt.Sprintf("%s of %s%s %s", count(t.Waits), count(total), of, wait)}
+	}
+	text := fmt.Sprintf("%s of %s%s %s", count(same), count(total), of, map[State]string{
 		OK:      plural(same, "is ready", "are ready"),
 		Pending: plural(same, "is being issued", "are being issued"),
 		Warning: plural(same, "has a warning", "have a warning"),
 		Unknown: plural(same, "is not known", "are not known"),
 		Failed:  plural(same, "needs a change", "need a change"),
-	}[worst])}
+	}[worst])
+	if t.Waits > 0 {
+		text += ", " + count(t.Waits) + " " + wait
+	}
+	return Mark{State: worst, Text: text}
+}
+
+// danger says how many certificates are an outage, or become one; empty for none.
+func danger(t *status.Tally) string {
+	expired, atRisk := t.Expired(), t.AtRisk()
+	certificates := func(n int) string { return count(n) + plural(n, " certificate ", " certificates ") }
+	switch {
+	case expired > 0 && atRisk > 0:
+		return certificates(expired) + plural(expired, "has", "have") + " expired, " + count(atRisk) + plural(atRisk, " is", " are") + " at risk"
+	case expired > 0:
+		return certificates(expired) + plural(expired, "has", "have") + " expired"
+	case atRisk > 0:
+		return certificates(atRisk) + plural(atRisk, "is", "are") + " at risk"
+	}
+	return ""
 }
 
 func plural(n int, one, many string) string {

@@ -3,6 +3,7 @@ package web_test
 import (
 	"cmp"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,6 +30,15 @@ func documentOf(t *testing.T, s status.Snapshot) (d document) {
 	return d
 }
 
+// unissued is a domain whose first certificate is still to be issued, with a check that
+// has failed.
+func unissued(d status.Domain, failed string) status.Domain {
+	d.Checks = []check.Finding{{Check: failed, Status: check.Failed}}
+	d.Certificates = slices.Clone(d.Certificates)
+	d.Certificates[0].Ready, d.Certificates[0].NotAfter, d.Certificates[0].RenewalTime = false, nil, nil
+	return d
+}
+
 // TestWorst: for everything that can be wrong, the page's headline and the JSON say so, and
 // both say the same.
 func TestWorst(t *testing.T) {
@@ -49,6 +59,12 @@ func TestWorst(t *testing.T) {
 		{name: "server with a status from the future", change: func(s *status.Snapshot) { s.Server = result("splendid") }, state: "unknown", headline: "Whether the DNS server is reachable is not known"},
 		{name: "server warning", change: func(s *status.Snapshot) { s.Server = result(check.Warning) }, state: "warning", headline: "The DNS server works, with a warning"},
 		{name: "server failed", change: func(s *status.Snapshot) { s.Server = result(check.Failed) }, state: "failed", headline: "The DNS server is not delegated or not reachable"},
+		{name: "gate", change: func(s *status.Snapshot) {
+			s.Server = []check.Finding{{Check: "delegation", Status: check.OK}, {Check: "gate-configuration", Status: check.Failed}}
+		}, state: "failed", headline: "The order gate is not set up as it must be"},
+		{name: "gate and server", change: func(s *status.Snapshot) {
+			s.Server = []check.Finding{{Check: "delegation-missing", Status: check.Failed}, {Check: "gate-configuration", Status: check.Failed}}
+		}, state: "failed", headline: "The DNS server is not delegated or not reachable"},
 		{name: "store", change: func(s *status.Snapshot) { s.Store.OK = false }, state: "failed", headline: "The record store does not work"},
 		{name: "store not read", change: func(s *status.Snapshot) { s.Store.Synced = false }, state: "pending", headline: "The records are being read"},
 		{name: "replicas", change: func(s *status.Snapshot) { s.Replicas = nil }, state: "unknown", headline: "The replicas are not known"},
@@ -63,6 +79,24 @@ func TestWorst(t *testing.T) {
 		{name: "no record", change: func(s *status.Snapshot) {
 			s.Domains[0].Checks = []check.Finding{{Check: "cname-missing", Status: check.Failed}}
 		}, state: "failed", headline: "1 of 1 domain needs a change", domain: "Add this record"},
+		{name: "no record yet", change: func(s *status.Snapshot) {
+			s.Domains[0] = unissued(s.Domains[0], "cname-missing")
+		}, state: "pending", headline: "1 of 1 domain waits for its record", domain: "Add this record"},
+		{name: "no record yet, and refused", change: func(s *status.Snapshot) {
+			s.Domains[0] = unissued(s.Domains[0], "cname-missing")
+			s.Domains[0].Requests = []status.Request{{Refused: "It is too long."}}
+		}, state: "failed", headline: "1 of 1 domain needs a change", domain: "Add this record"},
+		{name: "some wait, one has another's record", change: func(s *status.Snapshot) {
+			s.Domains = []status.Domain{unissued(s.Domains[0], "cname-elsewhere"), unissued(s.Domains[0], "cname-missing"), unissued(s.Domains[0], "cname-missing"), s.Domains[0]}
+		}, state: "failed", headline: "1 of 4 domains needs a change, 2 wait for their record", domain: "Needs a change"},
+		{name: "at risk, and some wait", change: func(s *status.Snapshot) {
+			gone := s.Domains[0]
+			gone.Name, gone.Checks = "gone.example.com", []check.Finding{{Check: "cname-missing", Status: check.Failed}}
+			gone.Certificates = slices.Clone(gone.Certificates)
+			gone.Certificates[0].Name = "gone"
+			s.Domains = []status.Domain{unissued(s.Domains[0], "cname-missing"), gone}
+			status.Foresee(s.Domains, s.At)
+		}, state: "failed", headline: "1 certificate is at risk; 1 of 2 domains needs a change, 1 waits for its record", domain: "Add this record"},
 		{name: "under way", change: func(s *status.Snapshot) {
 			s.Domains[0].Challenges = []status.Challenge{{State: "pending"}}
 			s.Domains[0].Certificates[0].Ready = false

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/signpost-acme/signpost/internal/status"
@@ -20,7 +19,7 @@ type view struct {
 	Mark       Mark   // the worst of all; its text is the headline
 	Title      string // of the page
 	Problem    string // what cannot be answered; empty for a page
-	Tiles      []tile
+	Tiles      []Tile
 	Attention  []domainView // the first domains that are not ready
 	More       int          // how many more are not
 	Tally      *status.Tally
@@ -31,13 +30,6 @@ type view struct {
 	Refresh    bool // reload the page if the browser has no JavaScript
 }
 
-// tile is one part of the page in short.
-type tile struct {
-	ID, Title string
-	Mark      Mark
-	Headline  string // what it makes of the headline if nothing is worse
-}
-
 // newView derives what every page says at the time now. Nothing in it is better
 // than the worst of what it is made of.
 func newView(x *Index, now time.Time) view {
@@ -45,25 +37,7 @@ func newView(x *Index, now time.Time) view {
 	if s.At.IsZero() {
 		s.At = now
 	}
-	v := view{Snapshot: s, Now: now, ServerMark: markServer(s.Server), Findings: newFindings(s.Server)}
-	domains := markDomains(x.tally.Domains, len(x.entries), s.Cluster, "")
-	v.Tiles = []tile{
-		{"server", "DNS server", v.ServerMark, map[State]string{
-			Warning: "The DNS server works, with a warning",
-			Unknown: "Whether the DNS server is reachable is not known",
-			Failed:  "The DNS server is not delegated or not reachable",
-		}[v.ServerMark.State]},
-		{"domains", "Domains", domains, domainsHeadline(x, s.Cluster)},
-		{"store", "Record store", markStore(s.Store), map[State]string{
-			Pending: "The records are being read",
-			Failed:  "The record store does not work",
-		}[markStore(s.Store).State]},
-		{"replicas", "Replicas", markReplicas(s.Replicas), map[State]string{
-			Warning: "The replicas differ in their secondaries",
-			Unknown: "The replicas are not known",
-		}[markReplicas(s.Replicas).State]},
-	}
-	v.Mark = headline(v.Tiles, len(x.entries), now.Sub(s.At))
+	v := view{Snapshot: s, Now: now, Tiles: x.Tiles(), Mark: x.Headline(now), ServerMark: x.ServerMark(), Findings: newFindings(s.Server)}
 	v.Title = v.Mark.Text
 	return v
 }
@@ -97,26 +71,4 @@ func newList(x *Index, f Filter, now time.Time, lenient bool) (view, error) {
 		v.Attention = append(v.Attention, d)
 	}
 	return v, nil
-}
-
-func domainsHeadline(x *Index, cluster string) string {
-	if cluster != "" {
-		return "The domains are not known"
-	}
-	return markDomains(x.tally.Domains, len(x.entries), "", plural(len(x.entries), " domain", " domains")).Text
-}
-
-// headline is the worst state of all in one sentence.
-func headline(tiles []tile, domains int, age time.Duration) Mark {
-	mark := Mark{State: OK, Text: "Everything works"}
-	if domains == 0 {
-		mark.Text = "Ready for the first domain"
-	}
-	for _, t := range tiles {
-		mark.Worsen(Mark{State: t.Mark.State, Text: t.Headline})
-	}
-	if age > outdated {
-		mark.Worsen(Mark{State: Unknown, Text: fmt.Sprintf("What is known is %s old", span(age))})
-	}
-	return mark
 }

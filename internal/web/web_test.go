@@ -101,9 +101,10 @@ func TestPaths(t *testing.T) {
 		{"GET", "/healthz", 200, "text/plain; charset=utf-8"},
 		{"GET", "/readyz", 503, "text/plain; charset=utf-8"},
 		{"GET", "/metrics", 200, "text/plain; version=0.0.4; charset=utf-8; escaping=underscores"},
-		{"GET", "/index.html", 404, "text/plain; charset=utf-8"},
-		{"GET", "/assets/", 404, "text/plain; charset=utf-8"},
-		{"GET", "/page.html", 404, "text/plain; charset=utf-8"},
+		{"GET", "/index.html", 404, "text/html; charset=utf-8"},
+		{"GET", "/assets/", 404, "text/html; charset=utf-8"},
+		{"GET", "/page.html", 404, "text/html; charset=utf-8"},
+		{"GET", "/domain/", 404, "text/html; charset=utf-8"},
 		{"POST", "/", 405, "text/plain; charset=utf-8"},
 		{"DELETE", "/status.json", 405, "text/plain; charset=utf-8"},
 	} {
@@ -127,6 +128,23 @@ func TestPaths(t *testing.T) {
 				}
 				t.Errorf("%s %s: %s: %q, want %q", tc.method, tc.path, header, got, want)
 			}
+		}
+	}
+}
+
+// What is not there is said in a page that leads back, and no page leads where an Ingress
+// for the page alone does not.
+func TestNotFound(t *testing.T) {
+	h := handlerOf(t, good())
+	for path, base := range map[string]string{"/nosuchpage": "", "/domain/": "../", "/domain/x/y/z": "../../../"} {
+		w := get(h, path)
+		if body := w.Body.String(); w.Code != http.StatusNotFound || !strings.Contains(body, "There is no page at this address.") || !strings.Contains(body, `<a href="`+base+`">The status page</a>`) {
+			t.Errorf("%s: %d\n%s", path, w.Code, body)
+		}
+	}
+	for _, path := range []string{"/", "/domain/cert-manager/example.com", "/nosuchpage"} {
+		if body := get(h, path).Body.String(); strings.Contains(body, `metrics"`) {
+			t.Errorf("%s has a link to the metrics", path)
 		}
 	}
 }

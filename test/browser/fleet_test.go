@@ -50,7 +50,7 @@ func rows(b *tab) []string {
 func TestFleet(t *testing.T) {
 	b, w, url := startFleet(t)
 	b.open(url)
-	b.until(shows("h1", "80 of 2,000 domains need a change"))
+	b.until(shows("h1", "80 of 2,000 domains wait for their record"))
 	if got := rows(b); len(got) != 30 || got[0] != "shop-0003.example.net" {
 		t.Errorf("the first page: %v", got)
 	}
@@ -88,7 +88,7 @@ func TestFleet(t *testing.T) {
 		s.Domains[1703].Certificates[0].Namespace = "customer-23"
 	})
 	b.until(row + `.includes("Ready")`)
-	b.until(shows("h1", "79 of 2,000 domains need a change"))
+	b.until(shows("h1", "79 of 2,000 domains wait for their record"))
 	b.until(element("#said") + `.textContent.includes("shop-1703.example.net: ✓ Ready")`)
 	if got := value[string](b, `window.kept.isConnected + " " + document.querySelector("#q").value`); got != "true xshop-17" && got != "true shop-17x" {
 		t.Errorf("the update took away what was typed, or a row that had not changed: %s", got)
@@ -107,7 +107,7 @@ func TestFleet(t *testing.T) {
 	b.until(shows("#state", "Ready"))
 	b.until(`document.title === "shop-1728.example.net: Ready · Signpost"`)
 	b.do(chromedp.Click(chromedp.CSS("#overview a")), chromedp.WaitVisible(chromedp.CSS(".rows")))
-	b.until(shows("h1", "78 of 2,000 domains need a change"))
+	b.until(shows("h1", "78 of 2,000 domains wait for their record"))
 }
 
 // TestFleetWithoutJavaScript: the same list by links and a form alone.

@@ -52,7 +52,7 @@ func mustZone(t *testing.T) *zone.Zone {
 func TestFromRecordToReady(t *testing.T) {
 	b, w, server := start(t)
 	b.open(server.URL)
-	b.until(shows("h1", "1 of 3 domains needs a change"))
+	b.until(shows("h1", "1 of 3 domains waits for its record"))
 	b.until(shows(waiting+" summary", "Add this record"))
 	b.until(element(waiting) + ".open")
 	b.until("!" + element(`#domain-cert-manager-example\.com`) + ".open")

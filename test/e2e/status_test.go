@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/client-go/tools/clientcmd"
+
 	"github.com/signpost-acme/signpost/internal/poll"
 	"github.com/signpost-acme/signpost/test/world"
 )
@@ -127,6 +129,90 @@ func TestStatusIsAPlugin(t *testing.T) {
 	if err := json.Unmarshal(out, &d); err != nil || d.From != "status page" || d.Total != 0 {
 		t.Errorf("%v: %+v\n%s", err, d, out)
 	}
+}
+
+// The Roles in docs/status-page.md give a user what the command needs, and no more than
+// that: without one of them it says so.
+func TestStatusRights(t *testing.T) {
+	const domain, namespace = "rights.example.com", "status-rights"
+	createIssuer(t, world.IssuerOptions{Name: "status-rights"})
+	setCNAME(t, "example.com", domain, world.CertManagerNamespace)
+	createCertificate(t, namespace, "rights", "ClusterIssuer", "status-rights", domain)
+	waitReady(t, namespace, "rights", domain)
+	text, err := os.ReadFile("../../docs/status-page.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var roles strings.Builder
+	for i, block := range strings.Split(string(text), "```yaml\n") {
+		block, _, _ = strings.Cut(block, "\n```")
+		if i > 0 && strings.Contains(block, "rbac.authorization.k8s.io") {
+			roles.WriteString("---\n" + strings.ReplaceAll(block, "\n  namespace: web\n", "\n  namespace: "+namespace+"\n") + "\n")
+		}
+	}
+	if err := w.Apply(t.Context(), roles.String()); err != nil {
+		t.Fatal(err)
+	}
+	// bind gives a user a role; in a namespace, or "" for a ClusterRole.
+	bind := func(user, namespace, role string) {
+		kind, in := "ClusterRole", ""
+		if namespace != "" {
+			kind, in = "Role", ", namespace: "+namespace
+		}
+		if err := w.Apply(t.Context(), fmt.Sprintf("{apiVersion: rbac.authorization.k8s.io/v1, kind: %[1]sBinding, metadata: {name: %[2]s-%[3]s%[4]s}, "+
+			"roleRef: {apiGroup: rbac.authorization.k8s.io, kind: %[1]s, name: %[3]s}, subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: %[2]s}]}", kind, user, role, in)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bind("status-page", "", "signpost-status")
+	bind("status-page", "signpost", "signpost-status")
+	bind("status-here", "", "signpost-status")
+	bind("status-here", "", "signpost-status-from-here")
+	bind("status-one", "", "signpost-status-namespaced")
+	bind("status-one", namespace, "signpost-status")
+	bind("status-less", namespace, "signpost-status")
+	admin, err := clientcmd.LoadFromFile(w.Kubeconfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		user  string
+		args  []string
+		code  int
+		says  string
+		wants bool // the domain in the list
+	}{
+		{"status-page", []string{domain}, 0, "✓ Record store: Works", true},
+		{"status-here", []string{domain, "--from-here", "--private-addresses"}, 0, "✓ DNS server of", true},
+		{"status-one", []string{domain, "-n", namespace, "--private-addresses"}, 0, "the records are looked up from this machine instead", true},
+		{"status-one", []string{"-n", "no-such-namespace"}, 1, "namespace no-such-namespace does not exist", false},
+		{"status-one", nil, 1, "reading Certificates: you may not", false},
+		{"status-less", []string{"-n", namespace, "--zone", world.Zone, "--private-addresses"}, 1, "? ClusterIssuers: you may not read them", false},
+	} {
+		user := admin.DeepCopy()
+		for _, info := range user.AuthInfos {
+			info.Impersonate = tc.user
+		}
+		path := filepath.Join(t.TempDir(), "kubeconfig")
+		if err := clientcmd.WriteToFile(*user, path); err != nil {
+			t.Fatal(err)
+		}
+		var out string
+		var code int
+		poll.Until(t, 45*time.Second, tc.user+" is told so", func() error {
+			s := command(t, path, append([]string{"status", "--group-name", world.Zone}, tc.args...)...)
+			_ = s.cmd.Wait()
+			code, out = s.cmd.ProcessState.ExitCode(), s.String()
+			if code != tc.code || !strings.Contains(out, tc.says) || strings.Contains(out, domain) != tc.wants {
+				return fmt.Errorf("%q: exit code %d:\n%s", tc.args, code, out)
+			}
+			return nil
+		})
+		if strings.Contains(out, "could not be read") != (tc.user == "status-less") {
+			t.Errorf("%s %q:\n%s", tc.user, tc.args, out)
+		}
+	}
+	leavesNothing(t)
 }
 
 // stderrOf is what a command that has failed has said beside its output.
