@@ -71,6 +71,10 @@ func TestRefusalsOfAWrongKey(t *testing.T) {
 	wrong.Secret = []byte("another secret, of 32 octets too")
 	plain, _ := axfr().Pack()
 	signed, _ := signedBy(t, axfr(), wrong, nil)
+	dial(t, s, "tcp").exchange(t, signed)
+	if n := s.transfers.stats.refused.Load(); n != 1 || strings.Contains(log(), "no right") {
+		t.Errorf("one refusal is counted as %d:\n%s", n, log())
+	}
 	for range 3 {
 		dial(t, s, "tcp").exchange(t, plain)
 		dial(t, s, "tcp").exchange(t, signed)

@@ -169,8 +169,8 @@ func (r *responder) replySigned(q *query, msg []byte, tcp bool) (m *dns.Msg, s *
 	case err != nil:
 		return r.reply(q, tcp, false), nil
 	case s.error != 0: // with the question, and nothing else
-		m = r.reply(q, tcp, true)
-		m.Rcode, m.Authoritative, m.Answer, m.Ns, m.Extra = dns.RcodeNotAuth, false, nil, nil, nil
+		m = r.head(q)
+		m.Rcode = dns.RcodeNotAuth
 		r.transfers.refused(q, tsigErrors[s.error])
 	default:
 		q.key = &s.key

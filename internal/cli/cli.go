@@ -79,7 +79,7 @@ func (e usageError) Error() string {
 func (e usageError) needsHelp() bool {
 	return slices.ContainsFunc(e, func(mistake string) bool {
 		ofValue := func(begin string) bool { return strings.HasPrefix(mistake, begin) }
-		return !slices.ContainsFunc([]string{"--", envPrefix, "domain "}, ofValue) || strings.Contains(mistake, ": is needed")
+		return !slices.ContainsFunc([]string{"--", envPrefix, "domain "}, ofValue) || strings.Contains(mistake, ": is needed:")
 	})
 }
 
