@@ -62,14 +62,6 @@ func TestModeSecondaries(t *testing.T) {
 	}
 }
 
-// What a shell would take for a pattern is quoted in the command of the notes.
-func TestAddressesAreQuotedInTheNotes(t *testing.T) {
-	r := must(t, append(slices.Clone(hidden), "secondaries[1].addresses={[2001:db8::2]:5353}")...)
-	if want := "--secondary 'ns2.example.org=[2001:db8::2]:5353,notify=198.51.100.3:5353,key=new,key=old'\n"; !strings.Contains(r.notes, want) {
-		t.Errorf("the notes do not say %q:\n%s", want, r.notes)
-	}
-}
-
 // Only the secondaries and the replicas reach the DNS ports, where dnsFrom says so.
 func TestNetworkPolicyOfSecondaries(t *testing.T) {
 	r := must(t, append(slices.Clone(hidden), "networkPolicy.dnsFrom[0].ipBlock.cidr=192.0.2.0/24")...)
