@@ -156,8 +156,8 @@ func (r *responder) build(dst, msg []byte, client netip.Addr, tcp bool) []byte {
 	return out
 }
 
-// reply decides on the answer.
-func (r *responder) reply(q *query, tcp, wellformed bool) *dns.Msg {
+// head is an answer with the question and without a decision.
+func (r *responder) head(q *query) *dns.Msg {
 	m := &dns.Msg{Compress: true}
 	m.Id, m.Response, m.Opcode = q.id, true, q.opcode()
 	m.RecursionDesired = q.flags&bitRecursion != 0
@@ -165,6 +165,12 @@ func (r *responder) reply(q *query, tcp, wellformed bool) *dns.Msg {
 	if len(q.question) > 0 {
 		m.Question = []dns.Question{{Name: presentation(q.name()), Qtype: q.qtype, Qclass: q.qclass}}
 	}
+	return m
+}
+
+// reply decides on the answer.
+func (r *responder) reply(q *query, tcp, wellformed bool) *dns.Msg {
+	m := r.head(q)
 	info := r.fill(m, q, wellformed)
 	if q.edns.present {
 		m.Extra = append(m.Extra, r.opt(&q.edns, q.client, tcp, info))

@@ -23,9 +23,9 @@ const (
 	lastWait    = 5 * time.Second        // so that one that is back is told while Present still waits (20 s)
 
 	// followPause is how long a secondary that has acknowledged may take before it is
-	// asked whether it has the change, and told again if not.
+	// asked whether it has the change, and told again if not; until it has.
 	followPause = 500 * time.Millisecond
-	lastFollow  = 30 * time.Second // each further one waits twice as long, and this is the last
+	lastFollow  = 30 * time.Second // each further one waits twice as long, up to this
 )
 
 // notify tells all secondaries of every change until ctx is done.
@@ -42,37 +42,50 @@ type notifier struct {
 	*transfers
 	secondary zone.Secondary
 	server    netip.AddrPort
-	answers   bool // as a DNS server of the zone: it can be asked for its serial
-	refused   bool // the last one that was answered
+	follows   []netip.AddrPort // where it can be asked which version it has
+	refused   bool             // the last one that was answered
 
 	acknowledged, unanswered atomic.Uint64
+	lags                     atomic.Int64 // since when it has not the version that it was told of, in Unix nanoseconds; 0 if it has
 }
 
 func newNotifier(t *transfers, s zone.Secondary, server netip.AddrPort) *notifier {
-	return &notifier{transfers: t, secondary: s, server: server, answers: slices.Contains(s.Servers, server)}
+	n := &notifier{transfers: t, secondary: s, server: server, follows: s.Servers}
+	if slices.Contains(s.Servers, server) { // its other addresses have notifiers of their own
+		n.follows = []netip.AddrPort{server}
+	}
+	return n
 }
 
 // run tells of each version, newest first: one that is out of date is not repeated.
 func (n *notifier) run(ctx context.Context) {
 	var told uint32
-	var has bool // told, and acknowledged
+	var has, there bool // told and acknowledged; transferred
+	var since time.Time // when it was first told
 	wait, follow := firstWait, followPause
 	for ctx.Err() == nil {
 		changed := n.Versions.Changed()
 		serial, known := n.Versions.Serial()
-		if !known || has && serial == told {
-			if known && n.answers && follow <= lastFollow { // acknowledged is not yet transferred
-				if n.sleep(ctx, follow, changed); n.behind(ctx, serial) {
-					has = false
-				}
-				follow *= 2
-				continue
-			}
+		if !known || has && there && serial == told {
 			n.sleep(ctx, 0, changed)
 			continue
 		}
+		if has && serial == told { // acknowledged is not yet transferred
+			n.sleep(ctx, follow, changed)
+			follow = min(2*follow, lastFollow)
+			switch n.look(ctx, serial) {
+			case behind:
+				n.lags.Store(since.UnixNano())
+				has = false
+			case current:
+				n.lags.Store(0)
+				there = true
+			}
+			continue
+		}
 		if serial != told {
-			wait, follow = firstWait, followPause
+			wait, follow, there, since = firstWait, followPause, false, time.Now()
+			n.lags.Store(0)
 		}
 		told = serial
 		begin := time.Now()
@@ -111,7 +124,10 @@ func (n *notifier) sleep(ctx context.Context, d time.Duration, changed <-chan st
 func (n *notifier) tell(ctx context.Context, serial uint32, within time.Duration, changed <-chan struct{}) bool {
 	m := &dns.Msg{MsgHdr: dns.MsgHdr{Id: dns.Id(), Opcode: dns.OpcodeNotify, Authoritative: true}}
 	m.Question = []dns.Question{{Name: n.origin, Qtype: dns.TypeSOA, Qclass: dns.ClassINET}}
-	answer, err := n.exchange(ctx, m, within, changed)
+	// RFC 1996 section 3.7. Without the serial NSD 4.6 takes a transfer that is under way
+	// while this comes, and may be of an older version, for what it was told of.
+	m.Answer = []dns.RR{n.soa(serial)}
+	answer, err := n.exchange(ctx, n.server, m, within, changed)
 	if err != nil {
 		n.log.Debug("a secondary has not acknowledged a NOTIFY", "secondary", n.secondary.Name, "server", n.server, "serial", serial, "err", err)
 		return false
@@ -128,26 +144,10 @@ func (n *notifier) tell(ctx context.Context, serial uint32, within time.Duration
 	return false
 }
 
-// behind reports whether the secondary answers with an older serial. One that signs
-// may be ahead.
-func (n *notifier) behind(ctx context.Context, serial uint32) bool {
-	if now, _ := n.Versions.Serial(); now != serial || ctx.Err() != nil {
-		return false
-	}
-	m := new(dns.Msg).SetQuestion(n.origin, dns.TypeSOA)
-	m.RecursionDesired = false
-	answer, err := n.exchange(ctx, m, firstWait, nil)
-	if err != nil || len(answer.Answer) == 0 {
-		return false
-	}
-	soa, ok := answer.Answer[0].(*dns.SOA)
-	return ok && zone.SerialLess(soa.Serial, serial)
-}
-
-// exchange sends a message over UDP, signed where the secondary has a key, and returns
-// its answer.
-func (n *notifier) exchange(ctx context.Context, m *dns.Msg, within time.Duration, changed <-chan struct{}) (*dns.Msg, error) {
-	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(n.server))
+// exchange sends a message over UDP, signed if it goes to where NOTIFY goes and the
+// secondary has a key, and returns its answer.
+func (n *notifier) exchange(ctx context.Context, server netip.AddrPort, m *dns.Msg, within time.Duration, changed <-chan struct{}) (*dns.Msg, error) {
+	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(server))
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +166,10 @@ func (n *notifier) exchange(ctx context.Context, m *dns.Msg, within time.Duratio
 		}
 		_ = conn.SetDeadline(time.Unix(1, 0))
 	}()
-	s := n.signing()
+	var s *signature
+	if server == n.server { // elsewhere its key may not be known
+		s = n.signing()
+	}
 	wire, err := s.request(m)
 	if err != nil {
 		return nil, err

@@ -19,8 +19,10 @@ type fakeSecondary struct {
 	serial  atomic.Uint32 // that it says it has
 	signed  bool
 	key     Key
-	wrong   atomic.Bool // signs its answers with another key
-	refuses atomic.Bool // NOTIFY
+	wrong   atomic.Bool  // signs its answers with another key
+	refuses atomic.Bool  // NOTIFY
+	asked   atomic.Int32 // for its version
+	drops   atomic.Int32 // so many more questions for its version
 }
 
 func newSecondary(t *testing.T, signed bool) *fakeSecondary {
@@ -56,7 +58,11 @@ func newSecondary(t *testing.T, signed bool) *fakeSecondary {
 				reply.Rcode = dns.RcodeRefused
 			}
 			if m.Opcode == dns.OpcodeQuery {
-				reply.Answer = []dns.RR{&dns.SOA{Hdr: header(m.Question[0].Name, dns.TypeSOA, 1), Ns: ".", Mbox: ".", Serial: f.serial.Load()}}
+				f.asked.Add(1)
+				if f.drops.Add(-1) >= 0 {
+					continue
+				}
+				reply.Answer = []dns.RR{versionText(m.Question[0].Name, f.serial.Load())}
 			}
 			wire, _ := reply.Pack()
 			if f.signed {
@@ -206,5 +212,50 @@ func TestRFC8945Section5_4Acknowledgement(t *testing.T) {
 	}
 	if n := s.transfers.notifiers[0].acknowledged.Load(); n != 0 {
 		t.Errorf("%d are acknowledged", n)
+	}
+}
+
+// RFC 1996 section 3.7: the serial is in it, so that a secondary that is just transferring
+// knows whether that is what it is told of.
+func TestRFC1996Section3_7Serial(t *testing.T) {
+	f := newSecondary(t, true)
+	v := newVersions()
+	transferring(t, v, "ns1.example.net="+f.addr+",key=transfer")
+	m := f.next(5 * time.Second)
+	if m == nil || len(m.Answer) != 1 {
+		t.Fatalf("%v", m)
+	}
+	if soa, ok := m.Answer[0].(*dns.SOA); !ok || soa.Serial != v.serial || soa.Hdr.Name != "acme.example.com." {
+		t.Errorf("%v", m.Answer)
+	}
+}
+
+// RFC 1996 section 4.7: a secondary that hears elsewhere than it answers is followed where it
+// answers, and one that does not answer is asked again.
+func TestRFC1996Section4_7FollowedWhereItAnswers(t *testing.T) {
+	hears, answers := newSecondary(t, false), newSecondary(t, false)
+	v := newVersions()
+	answers.serial.Store(v.serial - 1)
+	answers.drops.Store(1)
+	s := transferring(t, v, "ns1.example.net="+answers.addr+",notify="+hears.addr)
+	for i := range 3 {
+		if hears.next(10*time.Second) == nil {
+			t.Fatalf("told %d times", i)
+		}
+	}
+	n := s.transfers.notifiers[0]
+	if lags := n.behindFor(time.Now()); lags < followPause || lags > 10*time.Second {
+		t.Errorf("behind for %v", lags)
+	}
+	answers.serial.Store(v.serial)
+	end := time.Now().Add(10 * time.Second)
+	for n.behindFor(time.Now()) > 0 && time.Now().Before(end) {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if lags := n.behindFor(time.Now()); lags > 0 {
+		t.Errorf("behind for %v, though it has the version", lags)
+	}
+	if asked := answers.asked.Load(); asked < 4 || asked > 7 {
+		t.Errorf("asked %d times", asked)
 	}
 }

@@ -3,6 +3,7 @@ package dnsserve
 import (
 	"net/netip"
 	"sync/atomic"
+	"time"
 
 	"github.com/miekg/dns"
 	"github.com/prometheus/client_golang/prometheus"
@@ -42,6 +43,7 @@ func (s *Server) Describe(ch chan<- *prometheus.Desc) {
 	ch <- descIgnored
 	ch <- descTransfers
 	ch <- descNotifies
+	ch <- descLags
 	ch <- descSerial
 }
 
@@ -85,6 +87,7 @@ type transferStats struct {
 var (
 	descTransfers = prometheus.NewDesc("signpost_dns_transfers_total", "Zone transfers to secondaries, by what was sent: axfr the whole zone, ixfr the changes, current nothing because the secondary has all; failed and refused.", []string{"result"}, nil)
 	descNotifies  = prometheus.NewDesc("signpost_dns_notifies_total", "NOTIFY messages to secondaries, by address and whether they were acknowledged.", []string{"server", "result"}, nil)
+	descLags      = prometheus.NewDesc("signpost_dns_secondary_behind_seconds", "For how long a secondary has not had the zone's current version, although it was told of it; 0 where it has.", []string{"server"}, nil)
 	descSerial    = prometheus.NewDesc("signpost_dns_serial", "Serial of the zone that secondaries get; the same on all replicas.", nil, nil)
 )
 
@@ -97,13 +100,17 @@ func (t *transfers) collect(ch chan<- prometheus.Metric) {
 		counter(descTransfers, t.stats.sent[i].Load(), transferKinds[i])
 	}
 	counter(descTransfers, t.stats.refused.Load(), "refused")
-	seen := map[netip.AddrPort]bool{}
+	seen, lags := map[netip.AddrPort]bool{}, map[netip.AddrPort]time.Duration{} // several secondaries may be told at one address
 	for _, n := range t.notifiers {
 		if !seen[n.server] {
 			counter(descNotifies, n.acknowledged.Load(), n.server.String(), "acknowledged")
 			counter(descNotifies, n.unanswered.Load(), n.server.String(), "unanswered")
 		}
 		seen[n.server] = true
+		lags[n.server] = max(lags[n.server], n.behindFor(time.Now()))
+	}
+	for server, d := range lags {
+		ch <- prometheus.MustNewConstMetric(descLags, prometheus.GaugeValue, d.Seconds(), server.String())
 	}
 	if serial, ok := t.Versions.Serial(); ok {
 		ch <- prometheus.MustNewConstMetric(descSerial, prometheus.GaugeValue, float64(serial))

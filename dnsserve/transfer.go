@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -66,27 +65,29 @@ const (
 	// shown before. With an older answer a secondary of several replicas could go back:
 	// NSD 4.6 asks from the version before one that it is just loading.
 	catchUp = 300 * time.Millisecond
-
-	// refusedInterval is between two lines of the log about transfers that are refused.
-	refusedInterval = time.Minute
 )
 
 // transfers answers secondaries, and tells them of changes.
 type transfers struct {
 	*Transfers
-	origin  string // with the final dot
-	name    []byte // the same on the wire
-	running chan struct{}
-	stats   transferStats
-	log     *slog.Logger
+	origin string // with the final dot
+	name   []byte // the same on the wire
 
-	refusedAt atomic.Int64 // when the log last had a line, in Unix nanoseconds
+	serialName string // zone.SerialName, with the final dot
+	soa        func(serial uint32) dns.RR
+	running    chan struct{}
+	stats      transferStats
+	log        *slog.Logger
+
+	refusals  *refusals
+	arrivals  arrivals
 	notifiers []*notifier
 }
 
 func newTransfers(c Config, r *responder) *transfers {
 	t := &transfers{
 		Transfers: c.Transfers, origin: r.origin, name: r.names.origin, running: make(chan struct{}, maxTransfers), log: c.Log,
+		serialName: dns.Fqdn(c.Zone.SerialName()), refusals: newRefusals(c.Transfers.Secondaries), soa: r.soaOf,
 	}
 	if t.Keys == nil {
 		t.Transfers = &Transfers{}
@@ -180,11 +181,10 @@ func (r *responder) transferByQuery(m *dns.Msg, q *query) (info uint16) {
 	return 0
 }
 
-// refused counts a transfer that is refused, and logs it now and then.
+// refused counts a transfer that is refused, and logs it unless it has been lately.
 func (t *transfers) refused(q *query, why string) {
 	t.stats.refused.Add(1)
-	now, last := time.Now().UnixNano(), t.refusedAt.Load()
-	if now-last > int64(refusedInterval) && t.refusedAt.CompareAndSwap(last, now) {
+	if t.refusals.log(q.client, why, time.Now()) {
 		t.log.Warn("a zone transfer, or another signed message, is refused", "client", q.client, "reason", why)
 	}
 }
@@ -222,5 +222,9 @@ func (r *responder) transfer(send func([]byte) error, msg []byte, client netip.A
 	m.Rcode, m.Authoritative = rcode, rcode == dns.RcodeSuccess
 	r.transfers.stats.sent[kind].Add(1)
 	records(w.add)
-	return w.end()
+	err := w.end()
+	if err == nil && rcode == dns.RcodeSuccess {
+		r.transfers.arrived(&q, transferKinds[kind])
+	}
+	return err
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -369,10 +370,17 @@ func TestRFC8945Section5_2TransferRefused(t *testing.T) {
 					if m.Rcode != tc.rcode || len(m.Answer)+len(m.Ns) > 0 {
 						t.Errorf("%v", &m)
 					}
-					if rr := m.IsTsig(); tc.tsig != 0 && (rr == nil || rr.Error != tc.tsig) {
+					rr := m.IsTsig()
+					switch unsigned := tc.tsig == dns.RcodeBadKey || tc.tsig == dns.RcodeBadSig; {
+					case tc.tsig != 0 && (rr == nil || rr.Error != tc.tsig):
 						t.Errorf("TSIG: %v, want the error %d", rr, tc.tsig)
-					} else if rr != nil && (tc.tsig == dns.RcodeBadKey || tc.tsig == dns.RcodeBadSig) && rr.MAC != "" {
+					case rr == nil:
+					case unsigned && rr.MAC != "":
 						t.Error("section 5.3.2: the answer is signed, although the key is not known")
+					case tc.tsig != 0 && math.Abs(float64(rr.TimeSigned)-float64(time.Now().Unix())) > 60:
+						t.Errorf("section 5.2.3: a client that looks at the time first takes %d for an old message", rr.TimeSigned)
+					case rr.Hdr.Name != dns.Fqdn(tc.key.Name) || rr.OrigId != m.Id || rr.Fudge != fudge:
+						t.Errorf("section 5.3: %v", rr)
 					}
 					if len(got) > 2*len(wire) {
 						t.Errorf("%d octets for %d", len(got), len(wire))

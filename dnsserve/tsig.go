@@ -120,6 +120,14 @@ func (s *signature) sign(m *dns.Msg, further bool) ([]byte, error) {
 	}
 	extra := m.Extra
 	m.Extra = append(slices.Clip(extra), t)
+	if s.error == dns.RcodeBadKey || s.error == dns.RcodeBadSig {
+		// Section 5.3.2: unsigned. With the time, which miekg/dns would leave out: clients
+		// look at it before the error, and would say that the clocks differ.
+		m.Compress = false
+		wire, err := m.Pack()
+		m.Extra = extra
+		return wire, err
+	}
 	wire, mac, err := dns.TsigGenerateWithProvider(m, provider{s.key}, s.mac, further)
 	m.Extra = extra
 	s.mac = mac
@@ -161,8 +169,8 @@ func (r *responder) replySigned(q *query, msg []byte, tcp bool) (m *dns.Msg, s *
 	case err != nil:
 		return r.reply(q, tcp, false), nil
 	case s.error != 0: // with the question, and nothing else
-		m = r.reply(q, tcp, true)
-		m.Rcode, m.Authoritative, m.Answer, m.Ns, m.Extra = dns.RcodeNotAuth, false, nil, nil, nil
+		m = r.head(q)
+		m.Rcode = dns.RcodeNotAuth
 		r.transfers.refused(q, tsigErrors[s.error])
 	default:
 		q.key = &s.key

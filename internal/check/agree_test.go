@@ -21,6 +21,8 @@ var kinds = map[string][]string{
 	"delegation":         {"delegation", "delegation-missing", "delegation-differs", "delegation-unknown"},
 	"ds":                 {"delegation-signed", "ds", "ds-differs", "ds-missing"},
 	"secondary":          {"secondary", "secondary-silent", "secondary-not-authoritative", "secondary-lags", "secondary-ahead"},
+	"secondary keys":     {"secondary-keys"},
+	"primary":            {"primary", "primary-silent", "primary-unknown"},
 	"nameserver": {"nameserver", "nameserver-missing", "nameserver-cname", "nameserver-differs", "nameserver-private", "nameserver-unknown",
 		"glue-missing", "glue-differs"},
 	"server": {"server", "server-udp", "server-tcp", "server-no-route", "server-private", "server-not-authoritative", "server-other"},

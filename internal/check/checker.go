@@ -5,6 +5,7 @@ package check
 
 import (
 	"context"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -27,6 +28,10 @@ type Checker struct {
 
 	// Serial returns the zone's serial at the primary, if it is known; nil if it never is.
 	Serial func() (uint32, bool)
+
+	// Primaries are addresses of Signpost, asked for the zone's serial where Serial does
+	// not know it.
+	Primaries []netip.AddrPort
 
 	// Resolvers are recursive resolvers as host:port, asked in this order until one
 	// answers. None: those of /etc/resolv.conf.

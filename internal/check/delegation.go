@@ -29,7 +29,7 @@ func (c *Checker) Delegation(ctx context.Context) []Finding {
 	found, servers := make([][]Finding, len(nameservers)), make([][]string, len(nameservers))
 	var copies []Finding
 	var wg sync.WaitGroup
-	wg.Go(func() { copies = c.secondaries(ctx) })
+	wg.Go(func() { copies = c.secondaries(ctx, signed) })
 	for i, ns := range nameservers {
 		wg.Go(func() {
 			results, addrs := c.nameserver(ctx, ns, parent)

@@ -22,33 +22,27 @@ func (c *Checker) DSRecords(ctx context.Context) (out []zone.Record, err error) 
 	if len(list) == 0 {
 		return nil, errors.New("there are no secondaries that could sign")
 	}
-	found, errs := make([][]string, len(list)), make([]error, len(list))
 	var wg sync.WaitGroup
-	for i, s := range list {
-		wg.Go(func() {
-			keys, err := c.keys(ctx, s.at.String())
-			switch {
-			case err != nil:
-				errs[i] = fmt.Errorf("%s: %w", s, err)
-			case len(keys) == 0:
-				errs[i] = fmt.Errorf("%s does not sign: it has no DNSKEY record of %s", s, c.Zone.Origin())
-			}
-			for _, k := range keys {
-				found[i] = append(found[i], dsText(k.ToDS(dns.SHA256)))
-			}
-			slices.Sort(found[i])
-		})
+	for _, s := range list {
+		wg.Go(func() { s.signing = c.signs(ctx, s.at.String()) })
 	}
 	wg.Wait()
+	odd := unlike(list)
+	var errs []error
+	for _, s := range list {
+		switch {
+		case s.keysErr != nil:
+			errs = append(errs, fmt.Errorf("%s: %w", s, s.keysErr))
+		case len(s.keys) == 0:
+			errs = append(errs, fmt.Errorf("%s does not sign: it has no DNSKEY record of %s", s, c.Zone.Origin()))
+		case odd[s] != nil:
+			errs = append(errs, fmt.Errorf("%s %w: let one sign, and the others transfer from it", s, odd[s]))
+		}
+	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	for i, s := range list {
-		if !slices.Equal(found[i], found[0]) {
-			return nil, fmt.Errorf("%s signs with other keys than %s: let one sign, and the others transfer from it", s, list[0])
-		}
-	}
-	for _, text := range found[0] {
+	for _, text := range list[0].keys {
 		out = append(out, zone.Record{Name: c.Zone.Origin(), Type: "DS", Value: text, Why: "lets resolvers validate what the secondaries have signed"})
 	}
 	return out, nil

@@ -84,4 +84,10 @@ const (
 	secondaryNotAuthoritative = "secondary-not-authoritative"
 	secondaryLags             = "secondary-lags"
 	secondaryAhead            = "secondary-ahead"
+	secondaryKeys             = "secondary-keys"
+
+	// Each address of Signpost itself, where secondaries are compared with it.
+	primaryFine    = "primary"
+	primarySilent  = "primary-silent"
+	primaryUnknown = "primary-unknown"
 )

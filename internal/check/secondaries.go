@@ -32,26 +32,27 @@ type secondary struct {
 	signed bool   // has keys, and so SOA serials of its own or of whoever signs
 	err    error
 	m      *dns.Msg
+	signing
 }
 
-func (s *secondary) String() string {
-	if s.at.Port() == 53 {
-		return fmt.Sprintf("%s (%s)", s.name, s.at.Addr())
-	}
-	return fmt.Sprintf("%s (%s)", s.name, s.at)
-}
+func (s *secondary) String() string { return fmt.Sprintf("%s (%s)", s.name, serverText(s.at)) }
 
 // secondaries checks that each address of each secondary is authoritative and has the
-// current version: the primary's where Serial is known, else the newest that one has.
-func (c *Checker) secondaries(ctx context.Context) (out []Finding) {
+// current version: the primary's where that is known, else the newest that one has; and
+// that they sign with the same keys. At says what is known of DS records, nil for nothing.
+func (c *Checker) secondaries(ctx context.Context, at *atParent) (out []Finding) {
 	list := c.addresses()
 	if len(list) == 0 {
 		return nil
 	}
 	c.askSecondaries(ctx, list)
-	current, known := c.current(list)
+	out, current, known := c.primary(ctx)
+	if !known {
+		current = newest(list)
+	}
 	behind := func(s *secondary) bool { return s.known && zone.SerialLess(s.serial, current) }
-	if late := slices.DeleteFunc(slices.Clone(list), func(s *secondary) bool { return !behind(s) }); len(late) > 0 {
+	odd := unlike(list) // also while keys change
+	if late := slices.DeleteFunc(slices.Clone(list), func(s *secondary) bool { return !behind(s) && odd[s] == nil }); len(late) > 0 {
 		wait := followTime
 		if slices.ContainsFunc(late, func(s *secondary) bool { return s.signed }) {
 			wait = signedTime
@@ -62,8 +63,18 @@ func (c *Checker) secondaries(ctx context.Context) (out []Finding) {
 		case <-ctx.Done():
 		}
 	}
+	odd = unlike(list)
 	for _, s := range list {
-		out = append(out, c.judgeSecondary(s, behind(s), known && s.known && zone.SerialLess(current, s.serial)))
+		f := c.judgeSecondary(s, behind(s), known && s.known && zone.SerialLess(current, s.serial))
+		if !known && s.known && f.Status == OK {
+			f.Seen = fmt.Sprintf("has version %d; no secondary has a newer one", s.serial)
+			if s.signed {
+				f.Seen += ", signed"
+			}
+		}
+		if out = append(out, f); odd[s] != nil {
+			out = append(out, c.judgeKeys(s, odd[s], at))
+		}
 	}
 	return out
 }
@@ -85,7 +96,7 @@ func (c *Checker) askSecondaries(ctx context.Context, list []*secondary) {
 		wg.Go(func() {
 			q := newQuery(c.Zone.Origin(), dns.TypeSOA)
 			q.RecursionDesired = false
-			s.known, s.signed = false, false
+			s.known, s.signed, s.signing = false, false, signing{}
 			s.m, s.err = c.exchange(ctx, s.at.String(), q)
 			if s.err != nil {
 				return
@@ -95,8 +106,10 @@ func (c *Checker) askSecondaries(ctx context.Context, list []*secondary) {
 				s.err, s.m = errors.New(describe(s.m)), nil
 				return
 			}
-			s.signed = len(c.keysAt(ctx, s.at.String())) > 0
-			if s.serial, s.known = c.versionAt(ctx, s.at.String()); !s.known && !s.signed {
+			s.signing = c.signs(ctx, s.at.String())
+			s.signed = len(s.keys) > 0
+			serial, err := c.versionAt(ctx, s.at.String())
+			if s.serial, s.known = serial, err == nil; !s.known && !s.signed {
 				s.serial, s.known = soa[0].Serial, true
 			}
 		})
@@ -105,36 +118,34 @@ func (c *Checker) askSecondaries(ctx context.Context, list []*secondary) {
 }
 
 // versionAt returns the serial of our version that a server has, by the TXT record that
-// it hands on as it is, whatever it does to the SOA; ok is false if it has none.
-func (c *Checker) versionAt(ctx context.Context, address string) (serial uint32, ok bool) {
+// it hands on as it is, whatever it does to the SOA.
+func (c *Checker) versionAt(ctx context.Context, address string) (serial uint32, err error) {
 	q := newQuery(c.Zone.SerialName(), dns.TypeTXT)
 	q.RecursionDesired = false
 	m, err := c.exchange(ctx, address, q)
 	if err != nil {
-		return 0, false
+		return 0, err
 	}
 	txt := find[*dns.TXT](m.Answer, c.Zone.SerialName())
-	if len(txt) != 1 {
-		return 0, false
+	if m.Rcode != dns.RcodeSuccess || !m.Authoritative || len(txt) != 1 {
+		return 0, errors.New(describe(m))
 	}
 	n, err := strconv.ParseUint(strings.Join(txt[0].Txt, ""), 10, 32)
-	return uint32(n), err == nil
+	if err != nil {
+		return 0, fmt.Errorf("has no serial at %s", c.Zone.SerialName())
+	}
+	return uint32(n), nil
 }
 
-// current returns the serial that all should have, and whether it is the primary's.
-func (c *Checker) current(list []*secondary) (serial uint32, known bool) {
-	if c.Serial != nil {
-		if serial, known = c.Serial(); known {
-			return serial, true
-		}
-	}
+// newest returns the newest serial that one of them has.
+func newest(list []*secondary) (serial uint32) {
 	first := true
 	for _, s := range list {
 		if s.known && (first || zone.SerialLess(serial, s.serial)) {
 			serial, first = s.serial, false
 		}
 	}
-	return serial, false
+	return serial
 }
 
 func (c *Checker) judgeSecondary(s *secondary, behind, ahead bool) Finding {
@@ -152,7 +163,7 @@ func (c *Checker) judgeSecondary(s *secondary, behind, ahead bool) Finding {
 	case behind && s.signed:
 		return fail(secondaryLags, Failed, "an older version, signed", fmt.Sprintf("Let NOTIFY reach %s, and its transfers reach where it transfers from; if that is another server, which signs, let the same be so between that one and Signpost: it does not follow within %v.", s.name, signedTime))
 	case behind:
-		return fail(secondaryLags, Failed, "an older version", fmt.Sprintf("Let NOTIFY from Signpost reach %s, and its transfers reach Signpost: it does not follow within a second.", s.name))
+		return fail(secondaryLags, Failed, "an older version", fmt.Sprintf("Let NOTIFY from Signpost reach %s, and its transfers reach Signpost, and give both the same key: it does not follow within a second.", s.name))
 	case ahead:
 		return fail(secondaryAhead, Warning, "a newer version than Signpost has", fmt.Sprintf("Look whether %s transfers from another Signpost too, or have it transfer the zone anew: until Signpost's serial is higher again it takes no changes.", s.name))
 	case s.signed && s.known:

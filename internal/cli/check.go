@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -38,6 +39,7 @@ func newCheckCommand() *cobra.Command {
 		port         uint16
 		private      bool
 		resolverOnly bool
+		primaries    []string
 		persist      persistFlags
 	)
 	cmd := &cobra.Command{
@@ -65,10 +67,11 @@ Exit code: 0 no check failed, 1 one failed or could not be made, 2 wrong usage.`
 			if persist.on && (len(ca.Identities) != 1 || ca.AccountURI == "") {
 				mistakes = append(mistakes, "--persist: needs --ca, once, and --account-uri")
 			}
-			if len(mistakes) > 0 {
+			servers, wrong := parsePrimaries(primaries, d)
+			if mistakes = append(mistakes, wrong...); len(mistakes) > 0 {
 				return usageError(mistakes)
 			}
-			checker := &check.Checker{Zone: d.zone, Nameservers: d.ns, Secondaries: d.copies, Resolvers: resolvers, Port: port, PrivateAddresses: private, ResolverOnly: resolverOnly}
+			checker := &check.Checker{Zone: d.zone, Nameservers: d.ns, Secondaries: d.copies, Primaries: servers, Resolvers: resolvers, Port: port, PrivateAddresses: private, ResolverOnly: resolverOnly}
 			findings := checkAll(cmd.Context(), checker, d, ca, cmd.ErrOrStderr())
 			if persist.on {
 				findings = append(findings, checkPersist(cmd.Context(), checker, d, ca, persist)...)
@@ -76,11 +79,15 @@ Exit code: 0 no check failed, 1 one failed or could not be made, 2 wrong usage.`
 			if cmd.Context().Err() != nil {
 				return errors.New("interrupted before all checks were done")
 			}
+			if len(d.copies) > 0 && len(servers) == 0 {
+				fmt.Fprintln(cmd.ErrOrStderr(), "note: whether Signpost has a newer version than all secondaries is not known; --primary with an address of Signpost's DNS server asks it")
+			}
 			return report(cmd.OutOrStdout(), d.output, findings)
 		},
 	}
 	fs := cmd.Flags()
 	d.addFlags(fs)
+	fs.StringArrayVar(&primaries, "primary", nil, "address of Signpost's own DNS server, as address or address:port, with whose version that of each --secondary is compared; repeat for more (default: secondaries are compared with each other)")
 	server.AddResolverFlag(fs, &resolvers)
 	fs.StringArrayVar(&ca.Identities, "ca", nil, "CA that must be allowed to issue by the domains' CAA records, by the name that it has there, for example letsencrypt.org; repeat for more (default: CAA is not checked)")
 	fs.StringVar(&ca.AccountURI, "account-uri", "", "ACME account that CAA records must let the CA issue to, as in the Issuer's status.acme.uri (default: a record that names an account is a warning)")
@@ -90,6 +97,21 @@ Exit code: 0 no check failed, 1 one failed or could not be made, 2 wrong usage.`
 	fs.Uint16Var(&port, "authoritative-port", 0, "port of authoritative servers, for tests")
 	_ = fs.MarkHidden("authoritative-port")
 	return cmd
+}
+
+// parsePrimaries parses --primary, and returns every mistake.
+func parsePrimaries(list []string, d *domains) (out []netip.AddrPort, mistakes []string) {
+	for _, text := range list {
+		at, err := zone.ParseServer(text)
+		if err != nil {
+			mistakes = append(mistakes, "--primary: "+err.Error())
+		}
+		out = append(out, at)
+	}
+	if len(list) > 0 && len(d.secondaries) == 0 {
+		mistakes = append(mistakes, "--primary: needs --secondary, the servers that are compared with it")
+	}
+	return out, mistakes
 }
 
 // checkAll checks the delegation and all domains. It reports progress when there

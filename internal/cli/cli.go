@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -55,7 +56,9 @@ The owner of a domain adds one CNAME, once; renewals then need nobody.`,
 	fmt.Fprintf(stderr, "error: %v\n", err)
 	var usage usageError
 	if errors.As(err, &usage) {
-		fmt.Fprintf(stderr, "hint: signpost help shows the commands, and signpost help <command> its flags\n")
+		if usage.needsHelp() {
+			fmt.Fprintf(stderr, "hint: signpost help shows the commands, and signpost help <command> its flags\n")
+		}
 		return exitUsage
 	}
 	return exitError
@@ -69,6 +72,15 @@ func (e usageError) Error() string {
 		return e[0]
 	}
 	return fmt.Sprintf("%d mistakes in the settings:\n  %s", len(e), strings.Join(e, "\n  "))
+}
+
+// needsHelp reports whether a mistake is one that signpost help is for, and not in the
+// value of a flag or in a domain, of which the mistake says all.
+func (e usageError) needsHelp() bool {
+	return slices.ContainsFunc(e, func(mistake string) bool {
+		ofValue := func(begin string) bool { return strings.HasPrefix(mistake, begin) }
+		return !slices.ContainsFunc([]string{"--", envPrefix, "domain "}, ofValue) || strings.Contains(mistake, ": is needed:")
+	})
 }
 
 func noArgs(cmd *cobra.Command, args []string) error {

@@ -41,7 +41,7 @@ func (d *domains) addFlags(fs *pflag.FlagSet) {
 	fs.SortFlags = false
 	fs.StringVar(&d.zoneName, "zone", "", "zone that Signpost serves, for example acme.example.com")
 	fs.StringArrayVar(&d.nameservers, "nameserver", nil, "nameserver that the zone is delegated to, as name or name=address,address; repeat for more")
-	fs.StringArrayVar(&d.secondaries, "secondary", nil, "server of yours that transfers the zone from Signpost and answers for it, as name=address,address,key=NAME; repeat for more")
+	fs.StringArrayVar(&d.secondaries, "secondary", nil, "server of yours that transfers the zone from Signpost and answers for it, as name=address,address,key=NAME,notify=address; repeat for more")
 	fs.StringVar(&d.scope, "scope", "cert-manager", "namespace that the targets belong to: the Issuer's; for a ClusterIssuer, cert-manager's cluster resource namespace")
 	fs.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 		if name == "namespace" { // what --scope was called; elsewhere that is an object's

@@ -124,12 +124,12 @@ func (d *domains) proposal(domain, email string) *proposal {
 		}
 	}
 	for _, s := range d.secondaries {
-		checkIt += " --secondary " + s
+		checkIt += " --secondary " + quoted(s)
 	}
 	if d.scope != "cert-manager" {
 		checkIt += " --scope " + d.scope
 	}
-	p.Commands = []string{"helm install signpost charts/signpost --namespace signpost --create-namespace -f signpost-values.yaml", checkIt + " '" + domain + "'"}
+	p.Commands = append(d.secretCommands(), "helm install signpost charts/signpost --namespace signpost --create-namespace -f signpost-values.yaml", checkIt+" '"+domain+"'")
 	return p
 }
 
@@ -202,14 +202,36 @@ func addressTexts(list []netip.AddrPort) (out []string) {
 	return out
 }
 
+// secretCommands make the Secret with the keys of the secondaries, if they have any.
+func (d *domains) secretCommands() []string {
+	if !slices.ContainsFunc(d.copies, func(s zone.Secondary) bool { return len(s.Keys) > 0 }) {
+		return nil
+	}
+	return []string{"kubectl create namespace signpost", "kubectl create secret generic signpost-transfer --namespace signpost --from-file=transfer.key"}
+}
+
 func (p *proposal) write(w io.Writer) error {
-	fmt.Fprintf(w, "1. Save this as signpost-values.yaml:\n\n%s\n2. Install Signpost:\n\n%s\n\n3. Add these DNS records:\n\n", p.Values, p.Commands[0])
+	last := len(p.Commands) - 1
+	what := "Install Signpost"
+	if last > 1 {
+		what = "Make the Secret from the file transfer.key, which has the TSIG keys as BIND writes them, and install Signpost"
+	}
+	fmt.Fprintf(w, "1. Save this as signpost-values.yaml:\n\n%s\n2. %s:\n\n%s\n\n3. Add these DNS records:\n\n", p.Values, what, strings.Join(p.Commands[:last], "\n"))
 	if err := writeRecordTable(w, p.Records); err != nil {
 		return err
 	}
 	for _, note := range p.Notes {
 		fmt.Fprintf(w, "\nnote: %s\n", note)
 	}
-	_, err := fmt.Fprintf(w, "\n4. Check the setup:\n\n%s\n", p.Commands[1])
+	_, err := fmt.Fprintf(w, "\n4. Check the setup:\n\n%s\n", p.Commands[last])
 	return err
+}
+
+// quoted returns a word of a command so that a shell takes it as it is: zsh, for one,
+// looks for files where it sees [2001:db8::1]:53.
+func quoted(word string) string {
+	if strings.Trim(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,:=_-/") == "" {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }

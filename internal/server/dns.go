@@ -9,6 +9,16 @@ import (
 // DNS is a replica that only serves DNS, anywhere that reaches Redis.
 type DNS struct{ Options }
 
+// Validate returns every mistake, as Options.Validate does: without Redis it could never
+// have a value.
+func (d *DNS) Validate(redisURLIsPublic bool) []string {
+	mistakes := d.Options.Validate(redisURLIsPublic)
+	if d.redis.URL == "" {
+		mistakes = append(mistakes, "--redis-url: is needed: this server answers with what `signpost serve` writes into Redis, and without it would never have anything")
+	}
+	return mistakes
+}
+
 // Run serves until ctx is done, and logs to stderr. An error before anything is
 // served means that a port is taken.
 func (d *DNS) Run(ctx context.Context, stderr io.Writer) error {

@@ -47,7 +47,7 @@ type Options struct {
 func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.SortFlags = false
 	fs.StringVar(&o.zoneName, "zone", "", "zone to serve, for example acme.example.com (required)")
-	fs.StringArrayVar(&o.nameservers, "nameserver", nil, "nameserver that the zone is delegated to, as name or name=address,address; repeat for more (required)")
+	fs.StringArrayVar(&o.nameservers, "nameserver", nil, "nameserver that the zone is delegated to, as name or name=address,address; repeat for more (required where there is no --secondary)")
 	fs.StringArrayVar(&o.listen, "listen", []string{":53"}, "address to serve DNS on, UDP and TCP; repeat for more")
 	o.transfers.addFlags(fs)
 	fs.StringVar(&o.advertise, "advertise-address", "", "address:port at which the other replicas reach this DNS server (default: the first --listen address, or else this machine's)")

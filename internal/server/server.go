@@ -74,6 +74,7 @@ func listen(o *Options, stderr io.Writer) (r *replica, err error) {
 	}
 	if len(o.Secondaries) > 0 {
 		r.journal = &store.Journal{}
+		o.transfers.log(o.Secondaries, r.log)
 		config.Transfers = o.transfers.config(o.Secondaries, r.journal, r.log)
 	}
 	r.dns, err = dnsserve.Listen(config)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -31,7 +32,7 @@ type transferOptions struct {
 }
 
 func (o *transferOptions) addFlags(fs *pflag.FlagSet) {
-	fs.StringArrayVar(&o.secondaries, "secondary", nil, "server that transfers the zone and answers for it, as name=address,address,key=NAME; repeat for more (default: none, and transfers are refused)")
+	fs.StringArrayVar(&o.secondaries, "secondary", nil, "server that transfers the zone and answers for it, as name=address,address,key=NAME,notify=address; repeat for more (default: none, and transfers are refused)")
 	fs.StringArrayVar(&o.keyFiles, "transfer-key-file", nil, "file with the TSIG keys of the secondaries, in the syntax of BIND; repeat for more")
 	fs.StringVar(&o.tlsCert, "transfer-tls-cert", "", "PEM file with the certificate for zone transfers over TLS")
 	fs.StringVar(&o.tlsKey, "transfer-tls-key", "", "PEM file with its private key")
@@ -86,8 +87,18 @@ func (o *transferOptions) validate(secondaries []zone.Secondary) (mistakes []str
 	return mistakes
 }
 
+// worldWritable is the right of everybody to write to a file.
+const worldWritable = 0o002
+
 // readKeys reads one file. No error has a part of a secret in it.
 func readKeys(file string) ([]dnsserve.Key, error) {
+	info, err := os.Stat(file)
+	if err != nil {
+		return nil, err
+	}
+	if mode := info.Mode().Perm(); mode&worldWritable != 0 { // readable by all is how Secrets are mounted
+		return nil, fmt.Errorf("%s: everybody on this machine may write to it (mode %04o): chmod 600 it", file, mode)
+	}
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
@@ -107,6 +118,7 @@ const reloadInterval = 2 * time.Second
 type reloaded[T any] struct {
 	read func() (T, error)
 	fail string // what the log says when they cannot be read
+	well string // and when they can be again
 	log  *slog.Logger
 
 	mu     sync.Mutex
@@ -124,18 +136,22 @@ func (r *reloaded[T]) get() T {
 	}
 	r.at = time.Now()
 	value, err := r.read()
-	if err == nil {
+	switch {
+	case err == nil && r.failed:
+		r.log.Info(r.well)
 		r.value, r.failed = value, false
-	} else if !r.failed {
+	case err == nil:
+		r.value = value
+	case !r.failed:
 		r.failed = true
 		r.log.Warn(r.fail, "err", err)
 	}
 	return r.value
 }
 
-// keys returns what hands out the keys of all files.
-func (o *transferOptions) keys(log *slog.Logger) func() []dnsserve.Key {
-	files := &reloaded[[]dnsserve.Key]{log: log, fail: "the keys of zone transfers cannot be read; those read before stay", read: func() (keys []dnsserve.Key, err error) {
+// keyFileReader returns what hands out the keys of all files.
+func (o *transferOptions) keyFileReader(log *slog.Logger) *reloaded[[]dnsserve.Key] {
+	return &reloaded[[]dnsserve.Key]{log: log, fail: "the keys of zone transfers cannot be read; those read before stay", well: "the keys of zone transfers can be read again", read: func() (keys []dnsserve.Key, err error) {
 		for _, file := range o.keyFiles {
 			more, err := readKeys(file)
 			if err != nil {
@@ -145,7 +161,6 @@ func (o *transferOptions) keys(log *slog.Logger) func() []dnsserve.Key {
 		}
 		return keys, nil
 	}}
-	return files.get
 }
 
 // tls returns the settings of transfers over TLS (RFC 9103 section 8.1: 1.3 alone),
@@ -154,7 +169,7 @@ func (o *transferOptions) tls(log *slog.Logger) *tls.Config {
 	if o.tlsCert == "" {
 		return nil
 	}
-	files := &reloaded[*tls.Certificate]{log: log, fail: "the certificate of zone transfers cannot be read; the one read before stays", read: func() (*tls.Certificate, error) {
+	files := &reloaded[*tls.Certificate]{log: log, fail: "the certificate of zone transfers cannot be read; the one read before stays", well: "the certificate of zone transfers can be read again", read: func() (*tls.Certificate, error) {
 		pair, err := tls.LoadX509KeyPair(o.tlsCert, o.tlsKey)
 		return &pair, err
 	}}
@@ -168,7 +183,24 @@ func (o *transferOptions) tls(log *slog.Logger) *tls.Config {
 // config returns what the DNS server is told of the secondaries.
 func (o *transferOptions) config(secondaries []zone.Secondary, versions dnsserve.Versions, log *slog.Logger) *dnsserve.Transfers {
 	return &dnsserve.Transfers{
-		Versions: versions, Secondaries: secondaries, Keys: o.keys(log), TLS: o.tls(log), ListenTLS: o.tlsListen,
+		Versions: versions, Secondaries: secondaries, Keys: o.keyFileReader(log).get, TLS: o.tls(log), ListenTLS: o.tlsListen,
+	}
+}
+
+// log says which secondaries there are, and warns of those that anybody may pretend to be.
+func (o *transferOptions) log(secondaries []zone.Secondary, log *slog.Logger) {
+	for _, s := range secondaries {
+		log.Info("the zone is transferred to a secondary", "secondary", s.Name, "addresses", s.Servers, "notify", s.Notify, "keys", s.Keys)
+		if len(s.Keys) > 0 {
+			continue
+		}
+		public := func(at netip.AddrPort) bool { return zone.Unreachable(at.Addr()) == "" }
+		switch {
+		case len(o.keyFiles) > 0:
+			log.Warn("a secondary has no key, although there are keys; whoever has its address may transfer the zone, and it cannot tell who sends NOTIFY", "secondary", s.Name)
+		case slices.ContainsFunc(slices.Concat(s.Servers, s.Notify), public):
+			log.Warn("a secondary at a public address has no key; whoever has its address may transfer the zone, and it cannot tell who sends NOTIFY", "secondary", s.Name)
+		}
 	}
 }
 

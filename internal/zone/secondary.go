@@ -26,13 +26,16 @@ type Secondary struct {
 // dnsPort is the port of a DNS server that names none.
 const dnsPort = 53
 
-var errSecondaryForm = errors.New("write name=address,address,key=NAME, where an address may have a port")
+var errSecondaryForm = errors.New("write name=address,address,key=NAME,notify=address, where an address may have a port, and key= and notify= may be missing")
 
 // ParseSecondary parses "name=address,address,key=NAME,notify=address". Key and
 // notify may repeat or be missing; an address may have a port, as 192.0.2.1:5353 and
 // [2001:db8::1]:5353. The error says what is wrong with s.
 func ParseSecondary(s string) (Secondary, error) {
 	host, list, ok := strings.Cut(s, "=")
+	if first, _, _ := strings.Cut(host, ","); first != host || isServer(first) {
+		return Secondary{}, fmt.Errorf("secondary %q: has no name; %w", s, errSecondaryForm)
+	}
 	if !ok {
 		return Secondary{}, fmt.Errorf("secondary %q: has no address; %w", s, errSecondaryForm)
 	}
@@ -69,9 +72,12 @@ func (s *Secondary) add(text string) error {
 		return nil
 	}
 	where, notify := strings.CutPrefix(text, "notify=")
-	server, err := parseServer(where)
+	if part, _, ok := strings.Cut(where, "="); ok {
+		return fmt.Errorf("there is no part %s=; %w", part, errSecondaryForm)
+	}
+	server, err := ParseServer(where)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w; %w", err, errSecondaryForm)
 	}
 	if notify {
 		s.Notify = append(s.Notify, server)
@@ -87,14 +93,21 @@ func (s *Secondary) add(text string) error {
 	return nil
 }
 
-func parseServer(text string) (netip.AddrPort, error) {
+// ParseServer parses the address of a DNS server, with or without a port: 192.0.2.1,
+// 192.0.2.1:5353, 2001:db8::1 and [2001:db8::1]:5353.
+func ParseServer(text string) (netip.AddrPort, error) {
 	if a, err := netip.ParseAddr(text); err == nil && a.Zone() == "" {
 		return netip.AddrPortFrom(a.Unmap(), dnsPort), nil
 	}
 	if a, err := netip.ParseAddrPort(text); err == nil && a.Addr().Zone() == "" && a.Port() != 0 {
 		return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()), nil
 	}
-	return netip.AddrPort{}, fmt.Errorf("%q is not an IPv4 or IPv6 address, with or without a port; %w", text, errSecondaryForm)
+	return netip.AddrPort{}, fmt.Errorf("%q is not an IPv4 or IPv6 address, with or without a port", text)
+}
+
+func isServer(text string) bool {
+	_, err := ParseServer(text)
+	return err == nil
 }
 
 // SerialName returns the name at which a zone that is transferred has the serial of its

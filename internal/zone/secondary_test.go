@@ -24,6 +24,11 @@ func TestParseSecondary(t *testing.T) {
 		"ns1.example.net=192.0.2.1:0":            "error: not an IPv4 or IPv6 address",
 		"ns1.example.net=fe80::1%eth0":           "error: not an IPv4 or IPv6 address",
 		"=192.0.2.1":                             "error: is empty",
+		"127.0.0.1:25301,key=transfer":           "error: has no name; write name=address,address,key=NAME,notify=address",
+		"192.0.2.1":                              "error: has no name; write name=",
+		"2001:db8::1,192.0.2.1":                  "error: has no name; write name=",
+		"ns1.example.net=192.0.2.1,keys=a":       "error: there is no part keys=; write name=address,address,key=NAME,notify=address",
+		"ns1.example.net=192.0.2.1,TYPO":         "error: \"TYPO\" is not an IPv4 or IPv6 address, with or without a port; write name=address,address,key=NAME,notify=address",
 	} {
 		s, err := zone.ParseSecondary(text)
 		got := fmt.Sprintf("%s %v %v %v %v", s.Name, s.Addresses, s.Servers, s.Notify, s.Keys)

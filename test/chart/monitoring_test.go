@@ -43,7 +43,8 @@ func TestMonitoring(t *testing.T) {
 	if r := must(t); r.has("ServiceMonitor/signpost") || r.has("PodMonitor/signpost") || r.has("PrometheusRule/signpost") || r.has("ConfigMap/signpost-dashboard") {
 		t.Error("monitoring is on by default, though its CRDs may not be there")
 	}
-	r := must(t, "metrics.serviceMonitor.enabled=true", "metrics.prometheusRule.enabled=true", "metrics.dashboards.enabled=true", "metrics.prometheusRule.labels.release=prom")
+	r := must(t, "metrics.serviceMonitor.enabled=true", "metrics.prometheusRule.enabled=true", "metrics.dashboards.enabled=true", "metrics.prometheusRule.labels.release=prom",
+		"secondaries[0].name=ns1.example.net", "secondaries[0].addresses[0]=192.0.2.1")
 	pod := must(t, "metrics.podMonitor.enabled=true")
 	get[*unstructured.Unstructured](t, pod, "PodMonitor/signpost")
 	monitor := get[*unstructured.Unstructured](t, r, "ServiceMonitor/signpost")
@@ -76,15 +77,18 @@ func TestMonitoring(t *testing.T) {
 		}
 	}
 	alerts := regexp.MustCompile(`"alert":"(\w+)"`).FindAllStringSubmatch(string(rules), -1)
-	if len(alerts) != 11 {
+	if len(alerts) != 13 {
 		t.Errorf("alerts: %v", alerts)
 	}
 	without, _ := json.Marshal(get[*unstructured.Unstructured](t, must(t, "orderGate.enabled=false", "metrics.prometheusRule.enabled=true"), "PrometheusRule/signpost").Object)
 	if strings.Contains(string(without), "signpost_gate_") || !strings.Contains(string(without), "signpost_challenges_waiting") || strings.Contains(string(rules), "signpost_challenges_waiting") {
 		t.Errorf("the alerts do not go by orderGate.enabled:\n%s\n%s", rules, without)
 	}
+	if strings.Contains(string(without), "Secondary") {
+		t.Errorf("alerts about secondaries, though there are none:\n%s", without)
+	}
 	alerts = append(alerts, regexp.MustCompile(`"alert":"(SignpostQueue\w+)"`).FindAllStringSubmatch(string(without), -1)...)
-	if len(alerts) != 12 {
+	if len(alerts) != 14 {
 		t.Errorf("alerts: %v", alerts)
 	}
 	rules = append(rules, without...)

@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/signpost-acme/signpost/internal/zone"
 )
 
 // copyOf transfers the whole zone from a server. Wrong is what should not be in it, besides
@@ -22,7 +25,7 @@ func copyOf(address string) (copied sum, serial uint32, wrong, err error) {
 	if err != nil {
 		return copied, 0, nil, err
 	}
-	soas, nameservers := 0, 0
+	soas, nameservers, version := 0, 0, ""
 	for e := range envelopes {
 		if e.Error != nil {
 			err = e.Error // and it is read to its end
@@ -37,6 +40,10 @@ func copyOf(address string) (copied sum, serial uint32, wrong, err error) {
 			case *dns.NS:
 				nameservers++
 			case *dns.TXT:
+				if strings.EqualFold(rr.Hdr.Name, "_serial."+origin+".") {
+					version = strings.Join(rr.Txt, "")
+					continue
+				}
 				copied.add(strings.TrimSuffix(strings.ToLower(rr.Hdr.Name), "."+origin+"."), strings.Join(rr.Txt, ""), 1)
 				if rr.Hdr.Ttl != 0 {
 					wrong = fmt.Errorf("a TTL of %d", rr.Hdr.Ttl)
@@ -48,6 +55,9 @@ func copyOf(address string) (copied sum, serial uint32, wrong, err error) {
 	}
 	if wrong == nil && (soas != 2 || nameservers != 1) {
 		wrong = fmt.Errorf("%d SOA and %d NS records", soas, nameservers)
+	}
+	if n, bad := strconv.ParseUint(version, 10, 32); wrong == nil && (bad != nil || zone.SerialLess(uint32(n), serial)) { // PowerDNS reads it after the SOA
+		wrong = fmt.Errorf("the record with the serial is %q, and that of the SOA %d", version, serial)
 	}
 	return copied, serial, wrong, err
 }
