@@ -176,7 +176,7 @@ and CA; the certificate is fetched and stored.
 			count, took = fmt.Sprintf("%d of %d", n, y.count), fmt.Sprintf("not after %.0f", y.took.Seconds())
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s |", y.label, count, took)
-		for _, d := range medians(y.timelines) {
+		for _, d := range medians(y.timelines, steps) {
 			if d < 0 { // events have whole seconds, and some come late
 				b.WriteString(" not told apart |")
 				continue

@@ -136,23 +136,35 @@ func (r *recorder) timelines() (all []timeline) {
 	return all
 }
 
-// medians returns the medians of the steps, of the certificates that are Ready.
-func medians(all []timeline) (steps [4]time.Duration) {
-	var values [4][]time.Duration
+// steps are all moments that a timeline has.
+func steps(t timeline) []time.Time {
+	return []time.Time{t.applied, t.challenge, t.presented, t.valid, t.ready}
+}
+
+// stepsSeen are those of them that objects tell: events come late when there are many.
+func stepsSeen(t timeline) []time.Time {
+	return []time.Time{t.applied, t.challenge, t.valid, t.ready}
+}
+
+// medians returns the medians of the steps between some moments, of the certificates that
+// have all of them.
+func medians(all []timeline, moments func(timeline) []time.Time) []time.Duration {
+	values := make([][]time.Duration, len(moments(timeline{}))-1)
 	for _, t := range all {
-		if t.ready.IsZero() || t.valid.IsZero() || t.presented.IsZero() {
+		at := moments(t)
+		if slices.ContainsFunc(at, time.Time.IsZero) {
 			continue
 		}
-		at := []time.Time{t.applied, t.challenge, t.presented, t.valid, t.ready}
 		for i := range values {
 			values[i] = append(values[i], at[i+1].Sub(at[i]))
 		}
 	}
+	out := make([]time.Duration, len(values))
 	for i, v := range values {
 		if len(v) > 0 {
 			slices.Sort(v)
-			steps[i] = v[len(v)/2]
+			out[i] = v[len(v)/2]
 		}
 	}
-	return steps
+	return out
 }
