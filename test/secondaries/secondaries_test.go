@@ -381,13 +381,17 @@ func TestRFC1982SecondaryOfTwoReplicas(t *testing.T) {
 		other, _ := replicas[1].journal.Serial()
 		return one == other && soa(s.address()) == one
 	})
+	for n := range replicas { // NSD may have asked one of them alone until now
+		replicas[1-n].stop()
+		must(t, replicas[n].Add(t.Context(), ids[n], "alone"))
+		awaits(t, s.address(), ids[n], "alone", 20*time.Second)
+		if replicas[n].transfers(t, "ixfr") == 0 {
+			t.Error("no transfer of changes from a replica")
+		}
+		replicas[1-n] = startPrimary(t, redis, ports[1-n], keys, "ns1.example.net="+s.address()+",key=transfer")
+	}
 	stop()
 	if looks := <-done; looks < 100 {
 		t.Errorf("only %d looks", looks)
-	}
-	for _, p := range replicas {
-		if n := p.transfers(t, "ixfr"); n == 0 {
-			t.Error("no transfer of changes from a replica")
-		}
 	}
 }
