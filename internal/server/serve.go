@@ -62,6 +62,7 @@ func (w *Webhook) Validate(redisURLIsPublic bool) []string {
 // served means that a port is taken or that it is not known how to reach the cluster.
 func (w *Webhook) Run(ctx context.Context, stderr io.Writer) error {
 	collectSooner()
+	go returnMemory(ctx)
 	if err := w.webhook.listen(); err != nil {
 		return err
 	}
