@@ -48,8 +48,7 @@ type responder struct {
 	// larger than its question, at most, without what may be left out.
 	configured int
 
-	transfers  *transfers // nil: nothing is transferred
-	serialName string     // zone.SerialName, with the final dot
+	transfers *transfers // nil: nothing is transferred
 
 	stats stats
 	asked func(uuid.UUID, netip.Addr)
@@ -85,7 +84,6 @@ func (r *responder) init(c Config) (err error) {
 		if err = r.names.addVersion(c.Zone); err != nil {
 			return err
 		}
-		r.serialName = dns.Fqdn(c.Zone.SerialName())
 	}
 	if r.negative, err = r.newNegative(); err != nil {
 		return err

@@ -41,7 +41,7 @@ func (t *transfers) arrived(q *query, kind string) {
 	}
 	name := "" // unless it asks from where it answers, or hears of changes
 	for _, s := range t.Secondaries {
-		if slices.ContainsFunc(slices.Concat(s.Servers, s.Notify), func(at netip.AddrPort) bool { return at.Addr() == q.client }) {
+		if slices.ContainsFunc(s.Peers(), func(at netip.AddrPort) bool { return at.Addr() == q.client }) {
 			name = s.Name
 		}
 	}

@@ -3,8 +3,6 @@ package dnsserve
 import (
 	"context"
 	"net/netip"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -62,8 +60,8 @@ func (n *notifier) versionAt(ctx context.Context, server netip.AddrPort) (serial
 	if !isTXT {
 		return 0, false
 	}
-	v, err := strconv.ParseUint(strings.Join(txt.Txt, ""), 10, 32)
-	return uint32(v), err == nil
+	serial, err = zone.ParseSerial(txt.Txt)
+	return serial, err == nil
 }
 
 // behindFor returns for how long the secondary has been seen behind the current version.

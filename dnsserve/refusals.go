@@ -2,7 +2,6 @@ package dnsserve
 
 import (
 	"net/netip"
-	"slices"
 	"sync"
 	"time"
 
@@ -40,7 +39,7 @@ type refusals struct {
 func newRefusals(list []zone.Secondary) *refusals {
 	r := &refusals{secondaries: map[netip.Addr]bool{}}
 	for _, s := range list {
-		for _, at := range slices.Concat(s.Servers, s.Notify) {
+		for _, at := range s.Peers() {
 			r.secondaries[clientOf(at.Addr())] = true
 		}
 	}

@@ -75,7 +75,7 @@ func (r *responder) whole(serial uint32, names map[uuid.UUID][]string) func(yiel
 		}
 		apex := &dns.Msg{}
 		r.delegation(apex)
-		for _, rr := range append(slices.Concat(apex.Answer, apex.Extra), versionText(r.serialName, serial)) {
+		for _, rr := range append(slices.Concat(apex.Answer, apex.Extra), versionText(r.transfers.serialName, serial)) {
 			if !yield(rr) {
 				return
 			}
@@ -97,7 +97,7 @@ func (r *responder) incremental(changes []zone.Change) func(yield func(dns.RR) b
 			return
 		}
 		for _, c := range changes {
-			if !yield(r.soaOf(c.From)) || !yield(versionText(r.serialName, c.From)) {
+			if !yield(r.soaOf(c.From)) || !yield(versionText(r.transfers.serialName, c.From)) {
 				return
 			}
 			for _, n := range c.Names {
@@ -105,7 +105,7 @@ func (r *responder) incremental(changes []zone.Change) func(yield func(dns.RR) b
 					return
 				}
 			}
-			if !yield(r.soaOf(c.To)) || !yield(versionText(r.serialName, c.To)) {
+			if !yield(r.soaOf(c.To)) || !yield(versionText(r.transfers.serialName, c.To)) {
 				return
 			}
 			for _, n := range c.Names {

@@ -1,9 +1,9 @@
 package dnsserve
 
 import (
-	"strconv"
-
 	"github.com/miekg/dns"
+
+	"github.com/signpost-acme/signpost/internal/zone"
 )
 
 // A zone that is transferred has a TXT record with the serial of its version, at
@@ -12,7 +12,7 @@ import (
 
 // versionText returns the record of the version with that serial, owned by name.
 func versionText(name string, serial uint32) dns.RR {
-	return &dns.TXT{Hdr: header(name, dns.TypeTXT, ttlChallenge), Txt: []string{strconv.FormatUint(uint64(serial), 10)}}
+	return &dns.TXT{Hdr: header(name, dns.TypeTXT, ttlChallenge), Txt: []string{zone.SerialText(serial)}}
 }
 
 // version adds the record to an answer. It returns false if it is not known which

@@ -33,7 +33,7 @@ func (c *Checker) DSRecords(ctx context.Context) (out []zone.Record, err error) 
 		switch {
 		case s.keysErr != nil:
 			errs = append(errs, fmt.Errorf("%s: %w", s, s.keysErr))
-		case len(s.keys) == 0:
+		case !s.signed():
 			errs = append(errs, fmt.Errorf("%s does not sign: it has no DNSKEY record of %s", s, c.Zone.Origin()))
 		case odd[s] != nil:
 			errs = append(errs, fmt.Errorf("%s %w: let one sign, and the others transfer from it", s, odd[s]))

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -29,7 +27,6 @@ type secondary struct {
 	at     netip.AddrPort
 	serial uint32 // of our version that it has
 	known  bool   // whether serial is known
-	signed bool   // has keys, and so SOA serials of its own or of whoever signs
 	err    error
 	m      *dns.Msg
 	signing
@@ -54,7 +51,7 @@ func (c *Checker) secondaries(ctx context.Context, at *atParent) (out []Finding)
 	odd := unlike(list) // also while keys change
 	if late := slices.DeleteFunc(slices.Clone(list), func(s *secondary) bool { return !behind(s) && odd[s] == nil }); len(late) > 0 {
 		wait := followTime
-		if slices.ContainsFunc(late, func(s *secondary) bool { return s.signed }) {
+		if slices.ContainsFunc(late, func(s *secondary) bool { return s.signed() }) {
 			wait = signedTime
 		}
 		select {
@@ -68,7 +65,7 @@ func (c *Checker) secondaries(ctx context.Context, at *atParent) (out []Finding)
 		f := c.judgeSecondary(s, behind(s), known && s.known && zone.SerialLess(current, s.serial))
 		if !known && s.known && f.Status == OK {
 			f.Seen = fmt.Sprintf("has version %d; no secondary has a newer one", s.serial)
-			if s.signed {
+			if s.signed() {
 				f.Seen += ", signed"
 			}
 		}
@@ -96,7 +93,7 @@ func (c *Checker) askSecondaries(ctx context.Context, list []*secondary) {
 		wg.Go(func() {
 			q := newQuery(c.Zone.Origin(), dns.TypeSOA)
 			q.RecursionDesired = false
-			s.known, s.signed, s.signing = false, false, signing{}
+			s.known, s.signing = false, signing{}
 			s.m, s.err = c.exchange(ctx, s.at.String(), q)
 			if s.err != nil {
 				return
@@ -107,9 +104,8 @@ func (c *Checker) askSecondaries(ctx context.Context, list []*secondary) {
 				return
 			}
 			s.signing = c.signs(ctx, s.at.String())
-			s.signed = len(s.keys) > 0
 			serial, err := c.versionAt(ctx, s.at.String())
-			if s.serial, s.known = serial, err == nil; !s.known && !s.signed {
+			if s.serial, s.known = serial, err == nil; !s.known && !s.signed() {
 				s.serial, s.known = soa[0].Serial, true
 			}
 		})
@@ -130,11 +126,10 @@ func (c *Checker) versionAt(ctx context.Context, address string) (serial uint32,
 	if m.Rcode != dns.RcodeSuccess || !m.Authoritative || len(txt) != 1 {
 		return 0, errors.New(describe(m))
 	}
-	n, err := strconv.ParseUint(strings.Join(txt[0].Txt, ""), 10, 32)
-	if err != nil {
+	if serial, err = zone.ParseSerial(txt[0].Txt); err != nil {
 		return 0, fmt.Errorf("has no serial at %s", c.Zone.SerialName())
 	}
-	return uint32(n), nil
+	return serial, nil
 }
 
 // newest returns the newest serial that one of them has.
@@ -160,15 +155,15 @@ func (c *Checker) judgeSecondary(s *secondary, behind, ahead bool) Finding {
 		return fail(secondarySilent, Failed, s.err.Error(), fmt.Sprintf("Start the DNS server of %s, let port %d of %s through, or take it out of --secondary: Present waits for it.", s.name, s.at.Port(), s.at.Addr()))
 	case s.err != nil:
 		return fail(secondaryNotAuthoritative, Failed, s.err.Error(), fmt.Sprintf("Set up %s as a secondary of %s with its primary and key, and look at its log for why it has not transferred the zone.", s.name, origin))
-	case behind && s.signed:
+	case behind && s.signed():
 		return fail(secondaryLags, Failed, "an older version, signed", fmt.Sprintf("Let NOTIFY reach %s, and its transfers reach where it transfers from; if that is another server, which signs, let the same be so between that one and Signpost: it does not follow within %v.", s.name, signedTime))
 	case behind:
 		return fail(secondaryLags, Failed, "an older version", fmt.Sprintf("Let NOTIFY from Signpost reach %s, and its transfers reach Signpost, and give both the same key: it does not follow within a second.", s.name))
 	case ahead:
 		return fail(secondaryAhead, Warning, "a newer version than Signpost has", fmt.Sprintf("Look whether %s transfers from another Signpost too, or have it transfer the zone anew: until Signpost's serial is higher again it takes no changes.", s.name))
-	case s.signed && s.known:
+	case s.signed() && s.known:
 		f.Seen += ", signed"
-	case s.signed: // its Signpost does not say
+	case s.signed(): // its Signpost does not say
 		f.Seen = "authoritative for " + origin + ", which is signed"
 	}
 	return f

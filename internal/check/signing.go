@@ -14,6 +14,9 @@ type signing struct {
 	keysErr error    // why that is not known
 }
 
+// signed reports whether it signs: then SOA serials are its own, or of whoever signs.
+func (s signing) signed() bool { return len(s.keys) > 0 }
+
 // signs asks a server for the keys that it signs with.
 func (c *Checker) signs(ctx context.Context, address string) (s signing) {
 	keys, err := c.keys(ctx, address)
@@ -29,7 +32,7 @@ func (c *Checker) signs(ctx context.Context, address string) (s signing) {
 // other keys, or not at all. With one DS record, what they answer would count as forged.
 // Where no server signs, and of one whose keys are not known, it says nothing.
 func unlike(list []*secondary) map[*secondary]error {
-	first := slices.IndexFunc(list, func(s *secondary) bool { return len(s.keys) > 0 })
+	first := slices.IndexFunc(list, func(s *secondary) bool { return s.signed() })
 	if first < 0 {
 		return nil
 	}
@@ -37,7 +40,7 @@ func unlike(list []*secondary) map[*secondary]error {
 	for _, s := range list {
 		switch {
 		case s.err != nil || s.keysErr != nil || slices.Equal(s.keys, list[first].keys):
-		case len(s.keys) == 0:
+		case !s.signed():
 			odd[s] = fmt.Errorf("does not sign, but %s does", list[first])
 		default:
 			odd[s] = fmt.Errorf("signs with other keys than %s", list[first])

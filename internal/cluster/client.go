@@ -75,7 +75,7 @@ func (c *Client) Issuers(ctx context.Context, namespace string) (list []Issuer, 
 		return list, errIssuers
 	}
 	for _, i := range issuers.Items {
-		list = c.add(list, "Issuer", i.Name, i.Spec)
+		list = c.add(list, kindIssuer, i.Name, i.Spec)
 	}
 	return list, errCluster
 }

@@ -59,7 +59,7 @@ func (x *Cluster) Load(ctx context.Context, namespace string) (missing []Missing
 		case k == &x.signingRequests: // few people may read them, and few clusters have any for us
 		case k == &x.certificates || !apierrors.IsForbidden(err):
 			return nil, m.Err
-		case k == &x.issuers && !x.uses("Issuer"), k == &x.clusterIssuers && !x.uses(kindClusterIssuer):
+		case k == &x.issuers && !x.uses(kindIssuer), k == &x.clusterIssuers && !x.uses(kindClusterIssuer):
 		default:
 			missing = append(missing, m)
 		}

@@ -198,7 +198,7 @@ func (o *transferOptions) log(secondaries []zone.Secondary, log *slog.Logger) {
 		switch {
 		case len(o.keyFiles) > 0:
 			log.Warn("a secondary has no key, although there are keys; whoever has its address may transfer the zone, and it cannot tell who sends NOTIFY", "secondary", s.Name)
-		case slices.ContainsFunc(slices.Concat(s.Servers, s.Notify), public):
+		case slices.ContainsFunc(s.Peers(), public):
 			log.Warn("a secondary at a public address has no key; whoever has its address may transfer the zone, and it cannot tell who sends NOTIFY", "secondary", s.Name)
 		}
 	}

@@ -6,8 +6,8 @@ import (
 	"github.com/signpost-acme/signpost/internal/check"
 )
 
-// missingRecord is the finding for a domain whose CNAME is not there.
-const missingRecord = "cname-missing"
+// MissingRecord is the finding for a domain whose CNAME is not there.
+const MissingRecord = "cname-missing"
 
 // NeverIssued reports whether none of a domain's Certificates has been issued, so that
 // nothing is to be lost.
@@ -20,10 +20,10 @@ func (d *Domain) NeverIssued() bool {
 func (d *Domain) WaitsForRecord() bool {
 	missing := false
 	for _, f := range d.Checks {
-		if f.Status == check.Failed && f.Check != missingRecord {
+		if f.Status == check.Failed && f.Check != MissingRecord {
 			return false
 		}
-		missing = missing || f.Check == missingRecord
+		missing = missing || f.Check == MissingRecord
 	}
 	return missing && d.NeverIssued() && !slices.ContainsFunc(d.Requests, func(r Request) bool { return r.Refused != "" }) &&
 		!slices.ContainsFunc(d.Challenges, Challenge.Failed)

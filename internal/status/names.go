@@ -11,14 +11,13 @@ type named struct {
 	key     string // Domain.key
 	target  zone.Target
 	unicode string // where it differs
-	why     string // of its record
+	record  zone.Record
 }
 
 // domain returns the entry for it, without what is known of it.
 func (n *named) domain() Domain {
 	t := &n.target
-	return Domain{Name: t.Domain, Unicode: n.unicode, Scope: t.Scope, id: t.ID,
-		Record: zone.Record{Name: t.Challenge, Type: "CNAME", Value: t.Name, Why: n.why}}
+	return Domain{Name: t.Domain, Unicode: n.unicode, Scope: t.Scope, Record: n.record, id: t.ID}
 }
 
 type nameIn struct{ scope, name string }
@@ -61,7 +60,7 @@ func (n *names) derive(k nameIn) *named {
 	if err != nil {
 		return nil
 	}
-	known := &named{key: k.scope + "/" + target.Domain, target: target, why: target.Record().Why}
+	known := &named{key: k.scope + "/" + target.Domain, target: target, record: target.Record()}
 	if u := zone.Unicode(target.Domain); u != target.Domain {
 		known.unicode = u
 	}

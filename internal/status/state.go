@@ -87,7 +87,7 @@ func (d Domain) Mark(now time.Time) Mark {
 			m = Mark{state, "Unknown"}
 		}
 		switch {
-		case f.Status == check.Failed && f.Check == missingRecord:
+		case f.Status == check.Failed && f.Check == MissingRecord:
 			m.Text = "Add this record"
 		case m.State == Failed:
 			m.Text = "Needs a change"
@@ -135,7 +135,7 @@ func (c Certificate) Mark(now time.Time) Mark {
 	switch {
 	case c.expired(now):
 		return Mark{Failed, "Certificate expired"}
-	case !c.Ready && c.Forecast.Outlook == Waiting && c.Forecast.Because == missingRecord:
+	case !c.Ready && c.Forecast.Outlook == Waiting && c.Forecast.Because == MissingRecord:
 		return Mark{Pending, "Waits for a record"}
 	case !c.Ready:
 		return Mark{Warning, "Not ready"}

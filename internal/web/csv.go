@@ -75,7 +75,7 @@ func elsewhere(d *status.Domain) string {
 	if u := zone.Unicode(domain); u != domain {
 		name = u + " (" + domain + ")"
 	}
-	if because == "cname-missing" {
+	if because == status.MissingRecord {
 		return "Waits for the record of " + name + "."
 	}
 	return "Waits for " + name + ": see " + because + " there."

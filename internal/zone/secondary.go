@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -114,6 +115,18 @@ func isServer(text string) bool {
 // version, as a TXT record in decimal. A secondary that signs has SOA serials of its own,
 // but hands this one on. It is no target name, and no nameserver's.
 func (z *Zone) SerialName() string { return "_serial." + z.origin }
+
+// SerialText is the value of the record at SerialName.
+func SerialText(serial uint32) string { return strconv.FormatUint(uint64(serial), 10) }
+
+// ParseSerial reads the character-strings of that record.
+func ParseSerial(txt []string) (serial uint32, err error) {
+	n, err := strconv.ParseUint(strings.Join(txt, ""), 10, 32)
+	return uint32(n), err
+}
+
+// Peers are all addresses at which a secondary answers or hears of changes.
+func (s Secondary) Peers() []netip.AddrPort { return slices.Concat(s.Servers, s.Notify) }
 
 // Secondaries parses a list of secondaries, none of them twice.
 func (z *Zone) Secondaries(list []string) (out []Secondary, err error) {
